@@ -1,0 +1,73 @@
+//! Every bound of a server, with its default and its reason. Nothing here measures or waits.
+
+use std::time::Duration;
+
+/// A command's head, first byte up to and with the empty line (the C original's message buffer).
+pub const HEAD: usize = 8_064;
+/// A greeting line with its CRLF.
+pub const GREETING: usize = 1_024;
+/// Words in a command's first line.
+pub const WORDS: usize = 64;
+/// Headers in a head.
+pub const HEADERS: usize = 64;
+/// Bytes in a sequence.
+pub const SEQUENCE: usize = 32;
+/// A TLS record on the wire: header, 2^14 bytes of plaintext, 256 of expansion (RFC 8446 5.2).
+pub const RECORD: usize = 5 + 16_384 + 256;
+
+/// What a server allows; `Limits::default()` is documented in `docs/PROTOCOL.md`, section 8.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Bytes of a body that is kept in memory.
+    pub body: u64,
+    /// Commands in flight on one connection, one-way ones counted.
+    pub in_flight: usize,
+    /// Bytes of unsent replies on one connection; above it no further command is begun.
+    pub unsent: usize,
+    /// Bytes that rustls may be given before the handshake is complete.
+    pub handshake_bytes: usize,
+    /// From accept to greeting.
+    pub handshake: Duration,
+    /// From a head's first byte to its last.
+    pub head: Duration,
+    /// With nothing in flight and nothing arriving.
+    pub idle: Duration,
+    /// How long a client may take neither 16 KiB nor all that waits for it.
+    pub slow_reader: Duration,
+    /// From the decision to close to the socket's end, whatever is unsent.
+    pub linger: Duration,
+    /// Bytes read and thrown away after a refusal.
+    pub discard_refused: u64,
+    /// Bytes read and thrown away after any other closing.
+    pub discard: u64,
+    /// The most that a `Timeout` header can ask for.
+    pub timeout: Duration,
+    /// Connections of the whole server.
+    pub connections: usize,
+    /// Connections still in their handshake, a worker.
+    pub handshakes: usize,
+    /// From the wish to stop to the end of every connection.
+    pub drain: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            body: 1024 * 1024,
+            in_flight: 1_024,
+            unsent: 1024 * 1024,
+            handshake_bytes: 32 * 1024,
+            handshake: Duration::from_secs(10),
+            head: Duration::from_secs(30),
+            idle: Duration::from_secs(600),
+            slow_reader: Duration::from_secs(30),
+            linger: Duration::from_secs(2),
+            discard_refused: 256 * 1024,
+            discard: 16 * 1024 * 1024,
+            timeout: Duration::from_secs(3_600),
+            connections: 100_000,
+            handshakes: 512,
+            drain: Duration::from_secs(10),
+        }
+    }
+}
