@@ -108,6 +108,9 @@ impl Flights {
 
     /// Forgets what the socket has taken.
     pub(super) fn forget_sent(&mut self, sent: u64) {
+        if self.sequenced.len() == self.running {
+            return;
+        }
         self.sequenced.retain(|_, flight| match flight {
             Flight::Running(_) => true,
             Flight::Answered(end) => *end > sent,

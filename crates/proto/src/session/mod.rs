@@ -8,6 +8,7 @@ mod flights;
 pub mod server;
 
 pub use buffers::{Buffers, Plain, Wire};
+pub use client::{Answer, ClientEnd, ClientEvent, ClientSession};
 pub use flights::ReplyTo;
 pub use server::{Disconnect, Event, ServerSession};
 

@@ -1,5 +1,6 @@
 //! rustls's connections: the handshake, and for now the records too. The one file that names their types.
 
+use std::fmt;
 use std::sync::Arc;
 
 use rustls::client::{ClientConnectionData, UnbufferedClientConnection};
@@ -12,7 +13,6 @@ use super::TlsFailure;
 use crate::limits;
 
 /// One side of a TLS connection.
-#[derive(Debug)]
 pub(super) struct Connection {
     side: Side,
     /// Bytes at the front of the wire that rustls has seen and still needs: a handshake message's first part.
@@ -24,11 +24,16 @@ pub(super) struct Connection {
     answers: Vec<u8>,
 }
 
-#[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "boxed whole, and a server has one kind only")]
 enum Side {
     Server(UnbufferedServerConnection),
     Client(UnbufferedClientConnection),
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection").field("is_handshaking", &self.is_handshaking()).finish_non_exhaustive()
+    }
 }
 
 impl Connection {

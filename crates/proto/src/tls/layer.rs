@@ -13,7 +13,9 @@ enum Kind {
     // rustls's own state is some 5 KB a connection: boxed apart from the connection's small state.
     Rustls(Box<Connection>),
     #[cfg(feature = "clear")]
-    Clear { certificate: Option<Vec<u8>> },
+    Clear {
+        certificate: Option<Vec<u8>>,
+    },
 }
 
 impl Layer {

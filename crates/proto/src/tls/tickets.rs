@@ -88,7 +88,11 @@ mod tests {
         let resumed = tickets.of_connection(1_000 + LIFE);
         assert_eq!(resumed.decrypt(&full).as_deref(), Some(&b"session"[..]));
         let again = resumed.encrypt(b"session").unwrap();
-        assert_eq!(tickets.of_connection(1_000 + LIFE + 1).decrypt(&again), None, "resumption renews nothing");
+        assert_eq!(
+            tickets.of_connection(1_000 + LIFE + 1).decrypt(&again),
+            None,
+            "resumption renews nothing"
+        );
     }
 
     #[test]
