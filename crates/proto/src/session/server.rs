@@ -34,6 +34,8 @@ pub struct ServerSession {
     /// Replies that came between turns.
     waiting: Vec<u8>,
     judged: Option<Box<Judged>>,
+    /// Whether the list let the peer in.
+    is_known: bool,
     /// Bytes of the stream to the peer, sealed since the beginning.
     sealed: u64,
     /// Bytes of that which the socket has taken, as of this turn's beginning.
@@ -148,6 +150,7 @@ impl ServerSession {
             flown: 0,
             waiting: Vec::new(),
             judged: None,
+            is_known: false,
             sealed: 0,
             sent: 0,
             began: now.instant,
@@ -193,6 +196,7 @@ impl ServerSession {
         match trust::judge(list, presented, now.unix) {
             Ok(judged) => {
                 self.judged = Some(Box::new(judged));
+                self.is_known = true;
                 self.phase = Phase::Connecting;
             }
             Err(refusal) => self.close_with(refusal.code, &refusal.text, replies),
@@ -606,9 +610,9 @@ impl ServerSession {
         matches!(self.phase, Phase::Handshake | Phase::Connecting)
     }
 
-    /// Whom the list let in; `None` before the judgement and for whom it did not.
-    pub fn judged(&self) -> Option<&Judged> {
-        self.judged.as_deref()
+    /// Whom the list let in, at [`Event::Connect`]; the driver keeps it.
+    pub fn take_judged(&mut self) -> Option<Box<Judged>> {
+        self.judged.take()
     }
 
     /// How it ended, once it has.
@@ -618,9 +622,9 @@ impl ServerSession {
 
     /// How many bytes are read and thrown away while the last words travel.
     pub fn discard_limit(&self) -> u64 {
-        match self.judged {
-            Some(_) => self.limits.discard,
-            None => self.limits.discard_refused,
+        match self.is_known {
+            true => self.limits.discard,
+            false => self.limits.discard_refused,
         }
     }
 
