@@ -35,6 +35,7 @@ impl Scan {
     ///
     /// # Errors
     /// A [`Violation`] if the bytes cannot become a head: the first offending byte decides the code.
+    /// Asked again, it says the same again.
     #[inline]
     pub fn decode<'a>(&mut self, bytes: &'a [u8]) -> Result<Option<(Head<'a>, usize)>, Violation> {
         match self.0.advance(bytes, Side::Command) {

@@ -32,7 +32,10 @@ fn feed(bytes: &[u8], lengths: impl IntoIterator<Item = usize>) -> Outcome {
                 assert_eq!(scan, Scan::default(), "ready for the next head");
                 return Outcome::Head(seen(&head, len));
             }
-            Err(violation) => return Outcome::Broken(violation),
+            Err(violation) => {
+                assert_eq!(scan.decode(&bytes[..len]).err().as_ref(), Some(&violation), "asked again");
+                return Outcome::Broken(violation);
+            }
         }
     }
     Outcome::Partial
