@@ -36,6 +36,8 @@ pub struct ServerSession {
     judged: Option<Box<Judged>>,
     /// Whether the list let the peer in.
     is_known: bool,
+    /// Whether a command waits because too much is unsent.
+    is_held: bool,
     /// Bytes of the stream to the peer, sealed since the beginning.
     sealed: u64,
     /// Bytes of that which the socket has taken, as of this turn's beginning.
@@ -151,6 +153,7 @@ impl ServerSession {
             waiting: Vec::new(),
             judged: None,
             is_known: false,
+            is_held: false,
             sealed: 0,
             sent: 0,
             began: now.instant,
@@ -169,7 +172,10 @@ impl ServerSession {
             io.plain.bytes.extend_from_slice(&left.plain);
         }
         let opened = match self.phase {
-            Phase::Closed => Ok(io.wire.clear()),
+            Phase::Closed => {
+                io.wire.clear();
+                Ok(())
+            }
             Phase::Handshake => self.shake_hands(now, list, io),
             _ => self.open_records(now, io),
         };
@@ -205,7 +211,8 @@ impl ServerSession {
 
     fn open_records(&mut self, now: Now, io: &mut Buffers) -> Result<(), TlsFailure> {
         if matches!(self.phase, Phase::Closing | Phase::Closed) {
-            return Ok(io.wire.clear());
+            io.wire.clear();
+            return Ok(());
         }
         let before = io.plain.bytes.len();
         let used = self.layer.open(io.wire.unread(), &mut io.plain.bytes)?;
@@ -263,7 +270,11 @@ impl ServerSession {
 
     /// One head at the beginning of `rest`, and what becomes of it.
     fn head<'p>(&mut self, now: Now, rest: &'p [u8], replies: &mut Vec<u8>) -> Found<'p> {
-        if rest.is_empty() || self.input == Input::Stopped || self.is_saturated(replies.len()) {
+        if rest.is_empty() || self.input == Input::Stopped {
+            return Found::Nothing;
+        }
+        self.is_held = self.is_saturated(replies.len());
+        if self.is_held {
             return Found::Nothing;
         }
         let (head, length) = match self.scan.decode(rest) {
@@ -588,6 +599,11 @@ impl ServerSession {
             Input::Finished | Input::Cut => false,
         };
         open && !closed && !full && unsent <= self.limits.unsent
+    }
+
+    /// Whether a command that waited for the socket may begin now, although nothing came.
+    pub fn wants_turn(&self, unsent: usize) -> bool {
+        self.is_held && !self.is_closed() && unsent <= self.limits.unsent
     }
 
     /// Whether everything was said: the driver sends what is sealed, then closes as section 7 says.
