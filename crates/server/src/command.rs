@@ -81,7 +81,6 @@ impl<'a> Command<'a> {
     }
 
     /// A copy that outlives the turn.
-    #[expect(clippy::wrong_self_convention, reason = "Command is Copy, and the copy is an owned one")]
     pub fn to_owned(self) -> OwnedCommand {
         OwnedCommand {
             head: self.head.into_owned(),

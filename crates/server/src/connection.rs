@@ -89,7 +89,7 @@ impl<S> Connection<S> {
         let filled = self.fill(&mut io.wire, io.unsent, cx); // 1 socket → wire
         self.session.open(at.now, at.trust, io); // 2 wire → plain
         while let Some(event) = self.session.next(at.now, &mut io.plain, &mut io.replies) {
-            self.dispatch(at, event, &mut io.replies); // 3 plain → event → handler → replies
+            self.dispatch(at, &event, &mut io.replies); // 3 plain → event → handler → replies
         }
         self.session.seal(at.now, io); // 4 replies → sealed: one record for the whole batch
         self.send(at, &mut io.sealed, cx); // 5 sealed → socket; an unsent tail waits
@@ -125,13 +125,13 @@ impl<S> Connection<S> {
         self.session.taken(self.outbox.unsent());
     }
 
-    fn dispatch<H>(&mut self, at: &mut Station<'_, H>, event: Event<'_>, replies: &mut Vec<u8>)
+    fn dispatch<H>(&mut self, at: &mut Station<'_, H>, event: &Event<'_>, replies: &mut Vec<u8>)
     where
         H: Handler<State = S>,
     {
-        match event {
+        match *event {
             Event::Connect => self.connect(at, replies),
-            Event::Body(head) => self.body(at.handler, &head, replies),
+            Event::Body(ref head) => self.body(at.handler, head, replies),
             Event::Command { head, body, to } => self.command(at, (head, body), to, replies),
             Event::Cancelled(flight) => self.tasks.abort(flight),
         }
@@ -304,6 +304,7 @@ impl<S> Connection<S> {
 
 /// The commands of one connection that are answered by futures. Owns nothing while there are none.
 #[derive(Debug, Default)]
+#[expect(clippy::box_collection, reason = "a word in a connection that is idle, not six")]
 pub(crate) struct Tasks(Option<Box<HashMap<u32, AbortHandle>>>);
 
 impl Tasks {

@@ -143,7 +143,7 @@ impl<H: Handler> Server<H> {
             let signals = (on_signal && number == 0).then(|| stopper.clone());
             let work = move || -> io::Result<()> {
                 runtime()?.block_on(async move {
-                    signals.map(stop_on_signals).transpose()?;
+                    signals.as_ref().map(stop_on_signals).transpose()?;
                     Worker::new(shared, inbox).run(listener, others).await;
                     Ok(())
                 })
@@ -167,7 +167,7 @@ fn runtime() -> io::Result<LocalRuntime> {
 }
 
 #[cfg(unix)]
-fn stop_on_signals(stopper: Stopper) -> io::Result<()> {
+fn stop_on_signals(stopper: &Stopper) -> io::Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
     for kind in [SignalKind::interrupt(), SignalKind::terminate()] {
         let (mut signals, stopper) = (signal(kind)?, stopper.clone());
@@ -183,7 +183,8 @@ fn stop_on_signals(stopper: Stopper) -> io::Result<()> {
 }
 
 #[cfg(not(unix))]
-fn stop_on_signals(stopper: Stopper) -> io::Result<()> {
+fn stop_on_signals(stopper: &Stopper) -> io::Result<()> {
+    let stopper = stopper.clone();
     tokio::task::spawn_local(async move {
         if tokio::signal::ctrl_c().await.is_ok() {
             stopper.stop();

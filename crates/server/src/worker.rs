@@ -122,6 +122,9 @@ impl<H: Handler> Worker<H> {
         let mut floor = self.floor.borrow_mut();
         let address = floor.slab.insert(connection);
         floor.alarms.set(now.instant + limits.handshake, Alarm::Connection(address));
+        if floor.slab.len() == 1 {
+            self.inbox.post(Post::Alarm); // a worker without connections sleeps long
+        }
         drop(floor);
         let worker = Rc::clone(self);
         tokio::task::spawn_local(std::future::poll_fn(move |cx| worker.turn(address, cx)));
@@ -169,9 +172,11 @@ impl<H: Handler> Worker<H> {
     fn apply(self: &Rc<Self>, post: Post) {
         match post {
             Post::Reply(address, to, reply) => {
-                self.with(address, |connection| connection.answer(&to, &reply))
+                self.with(address, |connection| connection.answer(&to, &reply));
             }
-            Post::Panicked(address, to) => self.with(address, |connection| connection.panicked(&to)),
+            Post::Panicked(address, to) => {
+                self.with(address, |connection| connection.panicked(&to));
+            }
             Post::Accepted(socket, remote) => match TcpStream::from_std(socket) {
                 Ok(socket) => self.adopt(socket, remote),
                 Err(error) => warn!(peer = %remote, %error, "cannot take a connection over"),
