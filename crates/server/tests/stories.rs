@@ -1,5 +1,5 @@
 //! The server over real sockets: panics, answers from elsewhere, crowds, the stop.
-#![allow(missing_docs, reason = "tests")]
+#![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
 
 mod common;
 
