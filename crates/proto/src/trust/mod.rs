@@ -1,1 +1,14 @@
-//! Under construction.
+//! Who may speak: pins, the lines and the grammar of the trust file, and the judgement of a certificate.
+//! Reads no file and no clock.
+
+mod edit;
+mod entry;
+mod judge;
+mod list;
+mod pin;
+
+pub use edit::{EditError, add, remove};
+pub use entry::Entry;
+pub use judge::{Judged, Presented, Refusal, judge};
+pub use list::{LineError, Sha1, TrustList};
+pub use pin::{Pin, PinError};

@@ -1,0 +1,111 @@
+//! The buffers that a worker lends to one connection's turn, and what a connection keeps between turns.
+
+use super::server::Coming;
+use crate::limits;
+
+/// What a turn works in: wire → plain → replies → sealed. Empty between turns.
+#[derive(Debug, Default)]
+pub struct Buffers {
+    /// Bytes from the socket.
+    pub wire: Wire,
+    /// Opened bytes: commands.
+    pub plain: Plain,
+    /// Replies, not yet sealed.
+    pub replies: Vec<u8>,
+    /// Records for the socket.
+    pub sealed: Vec<u8>,
+    /// Bytes that an earlier turn sealed and the socket has not taken; the driver says so before the turn.
+    pub unsent: usize,
+}
+
+/// Bytes from the socket, with room before them for what an earlier turn left.
+#[derive(Debug)]
+pub struct Wire {
+    bytes: Vec<u8>,
+    start: usize,
+    end: usize,
+}
+
+impl Default for Wire {
+    fn default() -> Self {
+        Wire { bytes: vec![0; HEADROOM + READ], start: HEADROOM, end: HEADROOM }
+    }
+}
+
+impl Wire {
+    /// Where the socket's bytes go.
+    pub fn space(&mut self) -> &mut [u8] {
+        &mut self.bytes[self.end..]
+    }
+
+    /// The first `length` bytes of [`space`](Wire::space) are filled now.
+    pub fn filled(&mut self, length: usize) {
+        self.end += length;
+        debug_assert!(self.end <= self.bytes.len());
+    }
+
+    /// What has not been opened yet.
+    pub fn unread(&mut self) -> &mut [u8] {
+        &mut self.bytes[self.start..self.end]
+    }
+
+    /// The first `length` bytes of [`unread`](Wire::unread) are done with.
+    pub fn consume(&mut self, length: usize) {
+        self.start += length;
+        debug_assert!(self.start <= self.end);
+    }
+
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        (self.start, self.end) = (HEADROOM, HEADROOM);
+    }
+
+    /// Puts what an earlier turn left before what came since. A session never leaves more than the headroom.
+    pub(super) fn put_back(&mut self, left: &[u8]) {
+        debug_assert!(left.len() <= self.start);
+        self.start -= left.len();
+        self.bytes[self.start..self.start + left.len()].copy_from_slice(left);
+    }
+}
+
+/// Opened bytes, and how far they are decoded.
+#[derive(Debug, Default)]
+pub struct Plain {
+    pub(super) bytes: Vec<u8>,
+    pub(super) at: usize,
+    /// A command whose body took several records, lent to its event.
+    pub(super) whole: Option<Box<Coming>>,
+}
+
+impl Plain {
+    pub(super) fn clear(&mut self) {
+        self.bytes.clear();
+        self.at = 0;
+        self.whole = None;
+    }
+}
+
+/// What is unfinished between turns: an incomplete record, and an incomplete head or commands that may not
+/// begin yet.
+#[derive(Debug, Default)]
+pub(super) struct Leftovers {
+    pub(super) wire: Vec<u8>,
+    pub(super) plain: Vec<u8>,
+}
+
+impl Leftovers {
+    /// Takes over what `io` still holds; none if that is nothing.
+    pub(super) fn save(io: &mut Buffers) -> Option<Box<Leftovers>> {
+        let plain = &io.plain.bytes[io.plain.at..];
+        let wire = &io.wire.bytes[io.wire.start..io.wire.end];
+        let nothing = plain.is_empty() && wire.is_empty();
+        (!nothing).then(|| Box::new(Leftovers { wire: wire.to_vec(), plain: plain.to_vec() }))
+    }
+}
+
+/// Four full TLS records a read.
+const READ: usize = 64 * 1024;
+
+/// The most that a turn can leave on the wire: in the handshake, what rustls still needs
+/// (`Limits::handshake_bytes`) and one incomplete record.
+const HEADROOM: usize = 64 * 1024 + limits::RECORD;

@@ -1,0 +1,123 @@
+//! What both sides ask of TLS: 1.3 alone, the suites in our order, proof of possession, nothing more.
+
+use std::sync::Arc;
+
+use rustls::client::{ResolvesClientCert, Resumption};
+use rustls::crypto::aws_lc_rs::{self, cipher_suite};
+use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms};
+use rustls::pki_types::UnixTime;
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use rustls::time_provider::TimeProvider;
+use rustls::version::TLS13;
+use rustls::{ClientConfig, ServerConfig, SignatureScheme};
+
+use super::verifier::Possession;
+use super::{Tickets, TlsFailure};
+use crate::identity::Identity;
+
+/// The application protocol's name in TLS (RFC 7301).
+pub const ALPN: &[u8] = b"pinwire/1";
+
+/// A server's side of TLS: its identity and its tickets. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct ServerTls {
+    config: Arc<ServerConfig>,
+    tickets: Tickets,
+}
+
+impl ServerTls {
+    /// Shows `identity` to every client.
+    pub fn new(identity: &Identity, tickets: Tickets) -> Result<Self, TlsFailure> {
+        let provider = provider();
+        let verifier = Arc::new(Possession::new(algorithms(&provider)));
+        let mut config = ServerConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[&TLS13])?
+            .with_client_cert_verifier(verifier)
+            .with_cert_resolver(Arc::new(Shown(Some(identity.certified_key()))));
+        config.ignore_client_order = true;
+        config.alpn_protocols = vec![ALPN.to_vec()];
+        config.send_tls13_tickets = 1;
+        config.max_early_data_size = 0;
+        Ok(ServerTls { config: Arc::new(config), tickets })
+    }
+
+    /// The configuration of one connection that begins at `unix` seconds. A clone costs 0.1 µs.
+    pub(super) fn of_connection(&self, unix: i64) -> Arc<ServerConfig> {
+        let unix = u64::try_from(unix).unwrap_or(0);
+        let mut config = ServerConfig::clone(&self.config);
+        config.ticketer = self.tickets.of_connection(unix);
+        config.time_provider = Arc::new(Moment(unix));
+        Arc::new(config)
+    }
+}
+
+/// A client's side of TLS: its identity, if it has one. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct ClientTls {
+    pub(super) config: Arc<ClientConfig>,
+}
+
+impl ClientTls {
+    /// Shows `identity` where a server asks for one; without it the server will say that one is required.
+    pub fn new(identity: Option<&Identity>) -> Result<Self, TlsFailure> {
+        let provider = provider();
+        let verifier = Arc::new(Possession::new(algorithms(&provider)));
+        let mut config = ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[&TLS13])?
+            .dangerous() // rustls's word for judging certificates oneself: that is what pins do
+            .with_custom_certificate_verifier(verifier)
+            .with_client_cert_resolver(Arc::new(Shown(identity.map(Identity::certified_key))));
+        config.alpn_protocols = vec![ALPN.to_vec()];
+        config.enable_sni = false;
+        config.resumption = Resumption::disabled();
+        Ok(ClientTls { config: Arc::new(config) })
+    }
+}
+
+/// AES-128-GCM first: the fastest on machines with AES instructions. The hybrid post-quantum key exchange
+/// comes with rustls's `prefer-post-quantum`.
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(CryptoProvider {
+        cipher_suites: vec![
+            cipher_suite::TLS13_AES_128_GCM_SHA256,
+            cipher_suite::TLS13_CHACHA20_POLY1305_SHA256,
+            cipher_suite::TLS13_AES_256_GCM_SHA384,
+        ],
+        ..aws_lc_rs::default_provider()
+    })
+}
+
+fn algorithms(provider: &CryptoProvider) -> WebPkiSupportedAlgorithms {
+    provider.signature_verification_algorithms
+}
+
+/// The one identity that is shown, whatever the peer asks for.
+#[derive(Debug)]
+struct Shown(Option<Arc<CertifiedKey>>);
+
+impl ResolvesServerCert for Shown {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        self.0.clone()
+    }
+}
+
+impl ResolvesClientCert for Shown {
+    fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        self.0.clone()
+    }
+
+    fn has_certs(&self) -> bool {
+        self.0.is_some()
+    }
+}
+
+/// Time is an argument, for rustls too.
+#[derive(Debug)]
+struct Moment(u64);
+
+impl TimeProvider for Moment {
+    fn current_time(&self) -> Option<UnixTime> {
+        Some(UnixTime::since_unix_epoch(std::time::Duration::from_secs(self.0)))
+    }
+}

@@ -1,0 +1,289 @@
+//! rustls's connections: the handshake, and for now the records too. The one file that names their types.
+
+use std::fmt;
+use std::sync::Arc;
+
+use rustls::client::{ClientConnectionData, UnbufferedClientConnection};
+use rustls::pki_types::ServerName;
+use rustls::server::{ServerConnectionData, UnbufferedServerConnection};
+use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, UnbufferedStatus};
+use rustls::{ClientConfig, HandshakeKind, ServerConfig};
+
+use super::TlsFailure;
+use crate::limits;
+
+/// One side of a TLS connection.
+pub(super) struct Connection {
+    side: Side,
+    /// Bytes at the front of the wire that rustls has seen and still needs: a handshake message's first part.
+    shown: usize,
+    /// Bytes given to rustls in the handshake.
+    fed: usize,
+    peer_closed: bool,
+    /// What rustls answered while it read (a KeyUpdate, say): goes out before the next record.
+    answers: Vec<u8>,
+}
+
+#[expect(clippy::large_enum_variant, reason = "boxed whole, and a server has one kind only")]
+enum Side {
+    Server(UnbufferedServerConnection),
+    Client(UnbufferedClientConnection),
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection").field("is_handshaking", &self.is_handshaking()).finish_non_exhaustive()
+    }
+}
+
+impl Connection {
+    pub(super) fn server(config: Arc<ServerConfig>) -> Result<Self, TlsFailure> {
+        Ok(Connection::new(Side::Server(UnbufferedServerConnection::new(config)?)))
+    }
+
+    pub(super) fn client(config: Arc<ClientConfig>) -> Result<Self, TlsFailure> {
+        // SNI is off: the name is never sent, and the pin is what counts.
+        let name = ServerName::try_from("pinwire").map_err(|error| TlsFailure::new(error.to_string()))?;
+        Ok(Connection::new(Side::Client(UnbufferedClientConnection::new(config, name)?)))
+    }
+
+    fn new(side: Side) -> Self {
+        Connection { side, shown: 0, fed: 0, peer_closed: false, answers: Vec::new() }
+    }
+
+    /// Goes on with the handshake, one whole record of `wire` more at a time, and stops with the record that
+    /// completes it. Says how many bytes of `wire` are done with; what this side has to say goes to `sealed`.
+    pub(super) fn handshake(
+        &mut self,
+        wire: &mut [u8],
+        limit: usize,
+        sealed: &mut Vec<u8>,
+    ) -> Result<usize, TlsFailure> {
+        let mut used = 0;
+        if self.fed == 0 {
+            // A client speaks first, before it has seen a byte.
+            self.pump(&mut [], &mut Vec::new())?;
+        }
+        while self.is_handshaking() {
+            let shown = used + self.shown;
+            let Some(record) = record_length(&wire[shown..]) else { break };
+            self.fed += record.min(limits::RECORD);
+            if self.fed > limit {
+                return Err(TlsFailure::new(format!("the handshake took more than {limit} bytes")));
+            }
+            let end = shown + record;
+            let mut plain = Vec::new();
+            used += self.pump(&mut wire[used..end], &mut plain)?;
+            self.shown = end - used;
+            if !plain.is_empty() {
+                return Err(TlsFailure::new("application data before the end of the handshake"));
+            }
+        }
+        sealed.append(&mut self.answers);
+        if !self.is_handshaking() && self.shown > 0 {
+            // RFC 8446 5.1: "Handshake messages MUST NOT span key changes."
+            return Err(TlsFailure::new("the handshake's last record holds more than its last message"));
+        }
+        Ok(used)
+    }
+
+    pub(super) fn is_handshaking(&self) -> bool {
+        match &self.side {
+            Side::Server(server) => server.is_handshaking(),
+            Side::Client(client) => client.is_handshaking(),
+        }
+    }
+
+    pub(super) fn is_resumed(&self) -> bool {
+        let kind = match &self.side {
+            Side::Server(server) => server.handshake_kind(),
+            Side::Client(client) => client.handshake_kind(),
+        };
+        kind == Some(HandshakeKind::Resumed)
+    }
+
+    pub(super) fn peer_certificate(&self) -> Option<&[u8]> {
+        let chain = match &self.side {
+            Side::Server(server) => server.peer_certificates(),
+            Side::Client(client) => client.peer_certificates(),
+        };
+        Some(chain?.first()?.as_ref())
+    }
+
+    pub(super) fn peer_closed(&self) -> bool {
+        self.peer_closed
+    }
+
+    /// Opens all whole records of `wire` to the end of `plain`; says how many bytes of `wire` are done with.
+    pub(super) fn open(&mut self, wire: &mut [u8], plain: &mut Vec<u8>) -> Result<usize, TlsFailure> {
+        self.pump(wire, plain)
+    }
+
+    /// Makes records of `replies` at the end of `sealed`.
+    pub(super) fn seal(&mut self, replies: &[u8], sealed: &mut Vec<u8>) -> Result<(), TlsFailure> {
+        sealed.append(&mut self.answers);
+        if replies.is_empty() {
+            return Ok(());
+        }
+        match &mut self.side {
+            Side::Server(server) => write(server, Writing::Data(replies), sealed),
+            Side::Client(client) => write(client, Writing::Data(replies), sealed),
+        }
+    }
+
+    /// Says close_notify at the end of `sealed`.
+    pub(super) fn close(&mut self, sealed: &mut Vec<u8>) -> Result<(), TlsFailure> {
+        sealed.append(&mut self.answers);
+        match &mut self.side {
+            Side::Server(server) => write(server, Writing::CloseNotify, sealed),
+            Side::Client(client) => write(client, Writing::CloseNotify, sealed),
+        }
+    }
+
+    /// After a failure: the alert that tells the peer, at the end of `sealed`.
+    pub(super) fn alert(&mut self, sealed: &mut Vec<u8>) {
+        // The failure itself comes back once the alert is out: it is known already.
+        let _ = self.pump(&mut [], &mut Vec::new());
+        sealed.append(&mut self.answers);
+    }
+
+    fn pump(&mut self, wire: &mut [u8], plain: &mut Vec<u8>) -> Result<usize, TlsFailure> {
+        let (answers, closed) = (&mut self.answers, &mut self.peer_closed);
+        match &mut self.side {
+            Side::Server(server) => pump(server, wire, plain, answers, closed),
+            Side::Client(client) => pump(client, wire, plain, answers, closed),
+        }
+    }
+}
+
+/// What both of rustls's connections do, under one name.
+trait Unbuffered {
+    type Data;
+    fn process<'c, 'i>(&'c mut self, wire: &'i mut [u8]) -> UnbufferedStatus<'c, 'i, Self::Data>;
+}
+
+impl Unbuffered for UnbufferedServerConnection {
+    type Data = ServerConnectionData;
+    fn process<'c, 'i>(&'c mut self, wire: &'i mut [u8]) -> UnbufferedStatus<'c, 'i, Self::Data> {
+        self.process_tls_records(wire)
+    }
+}
+
+impl Unbuffered for UnbufferedClientConnection {
+    type Data = ClientConnectionData;
+    fn process<'c, 'i>(&'c mut self, wire: &'i mut [u8]) -> UnbufferedStatus<'c, 'i, Self::Data> {
+        self.process_tls_records(wire)
+    }
+}
+
+/// Lets rustls work until it needs more bytes, or has nothing to do but write.
+fn pump<C: Unbuffered>(
+    connection: &mut C,
+    wire: &mut [u8],
+    plain: &mut Vec<u8>,
+    answers: &mut Vec<u8>,
+    peer_closed: &mut bool,
+) -> Result<usize, TlsFailure> {
+    let mut used = 0;
+    loop {
+        let UnbufferedStatus { mut discard, state, .. } = connection.process(&mut wire[used..]);
+        let done = match state? {
+            ConnectionState::EncodeTlsData(mut flight) => {
+                append(answers, |room| match flight.encode(room) {
+                    Ok(length) => Ok(length),
+                    Err(EncodeError::InsufficientSize(needs)) => Err(Ok(needs.required_size)),
+                    Err(error) => Err(Err(TlsFailure::new(error.to_string()))),
+                })?;
+                false
+            }
+            ConnectionState::TransmitTlsData(flight) => {
+                flight.done();
+                false
+            }
+            ConnectionState::ReadTraffic(mut records) => {
+                while let Some(record) = records.next_record() {
+                    let record = record?;
+                    plain.extend_from_slice(record.payload);
+                    discard += record.discard;
+                }
+                false
+            }
+            ConnectionState::PeerClosed => {
+                *peer_closed = true;
+                false
+            }
+            ConnectionState::BlockedHandshake
+            | ConnectionState::WriteTraffic(_)
+            | ConnectionState::Closed => true,
+            // Early data is in no ticket and in no configuration; new states are not known to be safe.
+            _ => return Err(TlsFailure::new("an unexpected state")),
+        };
+        used += discard;
+        if done {
+            return Ok(used);
+        }
+    }
+}
+
+enum Writing<'a> {
+    Data(&'a [u8]),
+    CloseNotify,
+}
+
+fn write<C: Unbuffered>(
+    connection: &mut C,
+    what: Writing<'_>,
+    sealed: &mut Vec<u8>,
+) -> Result<(), TlsFailure> {
+    let mut nothing = [];
+    let UnbufferedStatus { state, .. } = connection.process(&mut nothing);
+    let ConnectionState::WriteTraffic(mut traffic) = state? else {
+        return Err(TlsFailure::new("nothing can be written in this state"));
+    };
+    append(sealed, |room| {
+        let written = match what {
+            Writing::Data(plain) => traffic.encrypt(plain, room),
+            Writing::CloseNotify => traffic.queue_close_notify(room),
+        };
+        written.map_err(|error| match error {
+            EncryptError::InsufficientSize(needs) => Ok(needs.required_size),
+            exhausted => Err(TlsFailure::new(exhausted.to_string())),
+        })
+    })
+}
+
+/// Lets `write` fill the end of `out`; asks it first how much room it needs, which costs it nothing.
+fn append(
+    out: &mut Vec<u8>,
+    mut write: impl FnMut(&mut [u8]) -> Result<usize, Result<usize, TlsFailure>>,
+) -> Result<(), TlsFailure> {
+    let start = out.len();
+    let mut room = 0;
+    loop {
+        out.resize(start + room, 0);
+        match write(&mut out[start..]) {
+            Ok(length) => {
+                out.truncate(start + length);
+                return Ok(());
+            }
+            Err(Ok(needed)) if needed > room => room = needed,
+            Err(Ok(_)) => return Err(TlsFailure::new("a record larger than its own measure")),
+            Err(Err(failure)) => return Err(failure),
+        }
+    }
+}
+
+/// The length of the record that `wire` begins with, once it is there in full. A header that no record can
+/// have counts as a whole one: rustls refuses it with the right alert.
+fn record_length(wire: &[u8]) -> Option<usize> {
+    let header = wire.first_chunk::<HEADER>()?;
+    let length = HEADER + usize::from(u16::from_be_bytes([header[3], header[4]]));
+    // RFC 8446 5.2: the length "MUST NOT exceed 2^14 + 256 bytes".
+    let possible = (20..=23).contains(&header[0]) && header[1] == 3 && length <= limits::RECORD;
+    match possible {
+        false => Some(HEADER),
+        true => (wire.len() >= length).then_some(length),
+    }
+}
+
+const HEADER: usize = 5;
