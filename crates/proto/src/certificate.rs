@@ -35,11 +35,10 @@ impl Certificate {
     /// `Unreadable`, and only then [`subject_public_key_info`] fails too.
     pub fn parse(der: &[u8]) -> Result<Certificate, Unreadable> {
         let (parts, x509) = read(der)?;
-        let (not_before, not_after) = parts.times()?;
         Ok(Certificate {
             digests: Digests::of(der, parts.spki),
-            not_before,
-            not_after,
+            not_before: parts.not_before,
+            not_after: parts.not_after,
             subject: printable(&x509.subject().to_string()),
         })
     }
@@ -51,9 +50,7 @@ impl Certificate {
 /// # Errors
 /// `Unreadable`, and only then [`Certificate::parse`] fails too.
 pub fn subject_public_key_info(der: &[u8]) -> Result<&[u8], Unreadable> {
-    let (parts, _) = read(der)?;
-    parts.times()?;
-    Ok(parts.spki)
+    read(der).map(|(parts, _)| parts.spki)
 }
 
 /// The three digests by which a trust list can know a certificate.

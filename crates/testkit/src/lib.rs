@@ -1,1 +1,3 @@
-//! Under construction.
+//! Test peers, certificates and links for pinwire's own tests.
+
+pub mod certificates;

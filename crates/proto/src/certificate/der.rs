@@ -5,10 +5,13 @@ use time::{Date, Month, PrimitiveDateTime, Time};
 
 use super::Unreadable;
 
-/// The parts of a certificate that decide something, as slices of it, tags and lengths included.
+/// The parts of a certificate that decide something; a slice holds its tag and length too.
 pub(super) struct Parts<'a> {
-    validity: &'a [u8],
     pub(super) spki: &'a [u8],
+    /// Unix seconds.
+    pub(super) not_before: i64,
+    /// Unix seconds; `i64::MAX` is never.
+    pub(super) not_after: i64,
 }
 
 impl<'a> Parts<'a> {
@@ -27,7 +30,7 @@ impl<'a> Parts<'a> {
         tbs.expect(INTEGER)?; // serialNumber
         tbs.expect(SEQUENCE)?; // signature
         tbs.expect(SEQUENCE)?; // issuer
-        let validity = tbs.expect(SEQUENCE)?;
+        let (not_before, not_after) = times(tbs.sequence()?)?;
         tbs.expect(SEQUENCE)?; // subject
         let spki = tbs.expect(SEQUENCE)?;
         check_spki(spki)?;
@@ -35,18 +38,16 @@ impl<'a> Parts<'a> {
         tbs.optional(SUBJECT_UNIQUE_ID)?;
         tbs.optional(EXTENSIONS)?;
         tbs.end()?;
-        Ok(Parts { validity: validity.whole, spki: spki.whole })
+        Ok(Parts { spki: spki.whole, not_before, not_after })
     }
+}
 
-    /// notBefore and notAfter in unix seconds.
-    pub(super) fn times(&self) -> Result<(i64, i64), Unreadable> {
-        let mut validity = Reader(self.validity).sequence()?;
-        let not_before = time(validity.next()?).ok_or(Unreadable("its notBefore is not a time"))?;
-        let last = validity.next()?;
-        let not_after = time(last).ok_or(Unreadable("its notAfter is not a time"))?;
-        validity.end()?;
-        Ok((not_before, if last.content == NEVER { i64::MAX } else { not_after }))
-    }
+fn times(mut validity: Reader<'_>) -> Result<(i64, i64), Unreadable> {
+    let not_before = time(validity.next()?).ok_or(Unreadable("its notBefore is not a time"))?;
+    let last = validity.next()?;
+    let not_after = time(last).ok_or(Unreadable("its notAfter is not a time"))?;
+    validity.end()?;
+    Ok((not_before, if last.content == NEVER { i64::MAX } else { not_after }))
 }
 
 fn check_spki(spki: Value<'_>) -> Result<(), Unreadable> {

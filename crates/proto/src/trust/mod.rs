@@ -12,3 +12,6 @@ pub use entry::Entry;
 pub use judge::{Judged, Presented, Refusal, judge};
 pub use list::{LineError, Sha1, TrustList};
 pub use pin::{Pin, PinError};
+
+#[cfg(test)]
+mod tests;
