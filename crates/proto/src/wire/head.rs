@@ -35,6 +35,7 @@ impl Scan {
     ///
     /// # Errors
     /// A [`Violation`] if the bytes cannot become a head: the first offending byte decides the code.
+    /// Asked again, it says the same again.
     #[inline]
     pub fn decode<'a>(&mut self, bytes: &'a [u8]) -> Result<Option<(Head<'a>, usize)>, Violation> {
         match self.0.advance(bytes, Side::Command) {
@@ -48,7 +49,7 @@ impl Scan {
 impl<'a> Head<'a> {
     /// The command's name as the peer spelt it; match it without regard to ASCII case.
     pub fn name(&self) -> &'a str {
-        Words(self.line()).next().unwrap_or_default()
+        Words(&self.text[..usize::from(self.marks.first)]).next().unwrap_or_default()
     }
 
     /// The words behind the name, as they are.
@@ -167,8 +168,8 @@ pub(super) fn known(text: &str, marks: Marks, i: usize) -> Option<&str> {
         0 => return None,
         at => &text[usize::from(at)..],
     };
-    let (value, _) = value.split_once('\r')?;
-    Some(value.trim_end_matches(' '))
+    let end = value.bytes().position(|byte| byte == b'\r')?;
+    Some(value[..end].trim_end_matches(' '))
 }
 
 #[cfg(test)]

@@ -47,8 +47,11 @@ impl Walk {
                 (Some(b'\r'), Some(b'\n')) => {}
                 _ => return Err(self.broken(bytes, at, "no control characters", side)),
             }
+            let before = *self;
             let ended = self.end_line(&bytes[usize::from(self.line)..at], side)?;
             if at + 1 == HEAD {
+                // Asked again, it says the same again.
+                *self = before;
                 return Err(Fault { at: HEAD, expected: HEAD_TOO_LARGE });
             }
             if ended {
@@ -71,7 +74,7 @@ impl Walk {
             None => self.first = self.at,
             Some(header) => self.note(&header),
         }
-        // Past the CRLF; at the limit the walk ends instead.
+        // Past the CRLF.
         self.at += 2;
         self.line = self.at;
         self.high = false;

@@ -21,9 +21,13 @@ pub struct Violation {
 impl Violation {
     pub(super) fn new(fault: Fault, bytes: &[u8]) -> Violation {
         let Fault { at, expected } = fault;
+        if expected == HEAD_TOO_LARGE || expected == GREETING_TOO_LARGE {
+            // What the byte is would depend on the next one, which need not be there yet.
+            let text = format!("offset {at}: found one byte more, expected {expected}");
+            return Violation { code: Code::MessageTooLarge, at, text };
+        }
         let text = format!("offset {at}: found {}, expected {expected}", found(bytes, at));
-        let too_large = expected == HEAD_TOO_LARGE || expected == GREETING_TOO_LARGE;
-        Violation { code: if too_large { Code::MessageTooLarge } else { Code::BadCommand }, at, text }
+        Violation { code: Code::BadCommand, at, text }
     }
 }
 
