@@ -76,7 +76,8 @@ const HOST: usize = 253;
 fn canonical(host: &str) -> Result<String, &'static str> {
     if let Some(inner) = host.strip_prefix('[') {
         let inner = inner.strip_suffix(']').ok_or("a \"[\" without its \"]\"")?;
-        let address: Ipv6Addr = inner.parse().map_err(|_| "what stands in the brackets is no IPv6 address")?;
+        let address: Ipv6Addr =
+            inner.parse().map_err(|_| "what stands in the brackets is no IPv6 address")?;
         return Ok(address.to_string());
     }
     if host.contains(':') {
@@ -120,7 +121,8 @@ mod tests {
 
     #[test]
     fn a_bad_address_says_what_is_wrong() {
-        for bad in ["example.org", "::1:4433", "[::1:4433", "[x]:1", ":1", "a:0", "a:65536", "a:+1", "a b:1", "a:"]
+        for bad in
+            ["example.org", "::1:4433", "[::1:4433", "[x]:1", ":1", "a:0", "a:65536", "a:+1", "a b:1", "a:"]
         {
             assert!(read(bad).is_err(), "{bad}");
         }
