@@ -1,2 +1,40 @@
-//! The chores of the project.
-fn main() {}
+//! The chores of the project. `cargo xtask ci` is all that CI checks; `cargo xtask tidy` is the part of
+//! it that no other tool does: crate directions, versions, docs against code. Ships nothing.
+
+mod ci;
+mod manifest;
+mod markdown;
+mod repo;
+mod rust_text;
+mod tidy;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+usage: cargo xtask ci [--allow-dirty]   all that CI checks; --allow-dirty packages what is not committed
+       cargo xtask tidy                 crate directions, versions, docs against code";
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let done = match words[..] {
+        ["ci"] => ci::run(&root(), ci::Tree::Committed),
+        ["ci", "--allow-dirty"] => ci::run(&root(), ci::Tree::Dirty),
+        ["tidy"] => tidy::run(&root()),
+        _ => Err(USAGE.to_owned()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(text) => {
+            eprintln!("{text}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The workspace's folder: the one above this crate's.
+fn root() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here).to_owned()
+}

@@ -1,1 +1,49 @@
-//! Under construction.
+//! Serve text commands over mutual TLS: handlers, a router, workers.
+//!
+//! A [`Handler`] (most people's is a [`Router`]) answers commands; [`Server::bind`] takes the addresses and
+//! the trust list, [`Server::run`] serves until it is stopped. Start reading at `Connection::turn`.
+//!
+//! ```no_run
+//! use pinwire_server::{Command, Identity, Responder, Router, Server, ServerConfig, ServerTls, Sha1, Tickets, TrustList};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let identity = Identity::from_pem(&std::fs::read("server.crt")?, &std::fs::read("server.key")?)?;
+//! let trust = TrustList::parse(&std::fs::read("trusted")?, Sha1::Refuse).map_err(|errors| errors[0].to_string())?;
+//! let router = Router::new().command("ECHO", |command: Command<'_>, to: Responder<'_>| to.ok(command.body()));
+//! let tls = ServerTls::new(&identity, Tickets::new()?)?;
+//! Server::bind(ServerConfig::new("127.0.0.1:4433".parse()?, tls, trust), router)?.run_until_signal()?;
+//! # Ok(())
+//! # }
+//! ```
+
+mod alarms;
+mod command;
+mod connection;
+mod handler;
+mod inbox;
+mod linger;
+mod listener;
+mod outbox;
+mod responder;
+mod router;
+mod server;
+mod slab;
+mod worker;
+
+pub use command::{Command, OwnedCommand};
+pub use handler::{Body, Handler, Peer, Refusal};
+pub use listener::BindError;
+pub use pinwire_proto::certificate::Certificate;
+pub use pinwire_proto::code::Code;
+pub use pinwire_proto::identity::Identity;
+pub use pinwire_proto::limits::Limits;
+pub use pinwire_proto::session::Disconnect;
+pub use pinwire_proto::tls::{ServerTls, Tickets, TlsFailure};
+pub use pinwire_proto::trust::{Pin, Sha1, TrustList};
+pub use pinwire_proto::wire::{Encoder, Head, Misuse, Reply, Sequence};
+pub use responder::{Answered, Deferred, Responder};
+pub use router::Router;
+pub use server::{Server, ServerConfig, Stopper};
+
+/// What the library is made of, for those who need a part of it: sessions, the wire, trust.
+pub use pinwire_proto as proto;

@@ -173,6 +173,7 @@ impl ClientSession {
     }
 
     /// What happened next, until nothing more has.
+    #[expect(clippy::should_implement_trait, reason = "no iterator: more may come after None")]
     pub fn next(&mut self) -> Option<ClientEvent> {
         let event = match self.advance() {
             Ok(event) => event,

@@ -34,6 +34,10 @@ pub struct ServerSession {
     /// Replies that came between turns.
     waiting: Vec<u8>,
     judged: Option<Box<Judged>>,
+    /// Whether the list let the peer in.
+    is_known: bool,
+    /// Whether a command waits because too much is unsent.
+    is_held: bool,
     /// Bytes of the stream to the peer, sealed since the beginning.
     sealed: u64,
     /// Bytes of that which the socket has taken, as of this turn's beginning.
@@ -148,6 +152,8 @@ impl ServerSession {
             flown: 0,
             waiting: Vec::new(),
             judged: None,
+            is_known: false,
+            is_held: false,
             sealed: 0,
             sent: 0,
             began: now.instant,
@@ -166,7 +172,10 @@ impl ServerSession {
             io.plain.bytes.extend_from_slice(&left.plain);
         }
         let opened = match self.phase {
-            Phase::Closed => Ok(io.wire.clear()),
+            Phase::Closed => {
+                io.wire.clear();
+                Ok(())
+            }
             Phase::Handshake => self.shake_hands(now, list, io),
             _ => self.open_records(now, io),
         };
@@ -193,6 +202,7 @@ impl ServerSession {
         match trust::judge(list, presented, now.unix) {
             Ok(judged) => {
                 self.judged = Some(Box::new(judged));
+                self.is_known = true;
                 self.phase = Phase::Connecting;
             }
             Err(refusal) => self.close_with(refusal.code, &refusal.text, replies),
@@ -201,7 +211,8 @@ impl ServerSession {
 
     fn open_records(&mut self, now: Now, io: &mut Buffers) -> Result<(), TlsFailure> {
         if matches!(self.phase, Phase::Closing | Phase::Closed) {
-            return Ok(io.wire.clear());
+            io.wire.clear();
+            return Ok(());
         }
         let before = io.plain.bytes.len();
         let used = self.layer.open(io.wire.unread(), &mut io.plain.bytes)?;
@@ -259,7 +270,11 @@ impl ServerSession {
 
     /// One head at the beginning of `rest`, and what becomes of it.
     fn head<'p>(&mut self, now: Now, rest: &'p [u8], replies: &mut Vec<u8>) -> Found<'p> {
-        if rest.is_empty() || self.input == Input::Stopped || self.is_saturated(replies.len()) {
+        if rest.is_empty() || self.input == Input::Stopped {
+            return Found::Nothing;
+        }
+        self.is_held = self.is_saturated(replies.len());
+        if self.is_held {
             return Found::Nothing;
         }
         let (head, length) = match self.scan.decode(rest) {
@@ -586,6 +601,11 @@ impl ServerSession {
         open && !closed && !full && unsent <= self.limits.unsent
     }
 
+    /// Whether a command that waited for the socket may begin now, although nothing came.
+    pub fn wants_turn(&self, unsent: usize) -> bool {
+        self.is_held && !self.is_closed() && unsent <= self.limits.unsent
+    }
+
     /// Whether everything was said: the driver sends what is sealed, then closes as section 7 says.
     pub fn is_closed(&self) -> bool {
         matches!(self.phase, Phase::Closed)
@@ -606,9 +626,9 @@ impl ServerSession {
         matches!(self.phase, Phase::Handshake | Phase::Connecting)
     }
 
-    /// Whom the list let in; `None` before the judgement and for whom it did not.
-    pub fn judged(&self) -> Option<&Judged> {
-        self.judged.as_deref()
+    /// Whom the list let in, at [`Event::Connect`]; the driver keeps it.
+    pub fn take_judged(&mut self) -> Option<Box<Judged>> {
+        self.judged.take()
     }
 
     /// How it ended, once it has.
@@ -618,9 +638,9 @@ impl ServerSession {
 
     /// How many bytes are read and thrown away while the last words travel.
     pub fn discard_limit(&self) -> u64 {
-        match self.judged {
-            Some(_) => self.limits.discard,
-            None => self.limits.discard_refused,
+        match self.is_known {
+            true => self.limits.discard,
+            false => self.limits.discard_refused,
         }
     }
 

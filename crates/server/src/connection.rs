@@ -1,0 +1,364 @@
+//! One connection's turn: socket → wire → plain → event → handler → replies → sealed → socket.
+//!
+//! Synchronous, with the worker's buffers lent for the turn. Start reading at [`Connection::turn`].
+
+use std::any::Any;
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use pinwire_proto::code::{Code, Severity};
+use pinwire_proto::limits::Limits;
+use pinwire_proto::session::{Buffers, Disconnect, Event, Now, ReplyTo, ServerSession, Wire};
+use pinwire_proto::trust::TrustList;
+use pinwire_proto::wire::{Head, Reply};
+use tokio::io::{AsyncRead, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::task::AbortHandle;
+use tracing::{debug, error, info, warn};
+
+use crate::alarms::{Alarm, Alarms};
+use crate::command::Command;
+use crate::handler::{Body, Handler, Peer, Refusal};
+use crate::inbox::{Address, Inbox};
+use crate::linger::Linger;
+use crate::outbox::Outbox;
+use crate::responder::{Desk, Responder, answer};
+
+/// One connection: its session, its socket, its user's state. Owns no buffer while it is idle.
+pub(crate) struct Connection<S> {
+    session: ServerSession,
+    socket: TcpStream,
+    outbox: Outbox,
+    linger: Option<Box<Linger>>,
+    tasks: Tasks,
+    peer: Option<Arc<Peer>>,
+    state: Option<S>,
+    waker: Waker,
+    remote: SocketAddr,
+}
+
+// Small state is also speed: at a thousand connections cache misses rule. rustls's own state, some 5 KB, is
+// boxed apart from it, behind `tls::Layer`, until the compact record layer takes its place.
+const _: () = assert!(size_of::<Connection<[u64; 8]>>() <= 448);
+
+/// What a worker lends to a turn.
+pub(crate) struct Station<'w, H> {
+    pub(crate) handler: &'w H,
+    pub(crate) trust: &'w TrustList,
+    pub(crate) limits: &'w Limits,
+    pub(crate) inbox: &'w Arc<Inbox>,
+    pub(crate) address: Address,
+    pub(crate) now: Now,
+    pub(crate) alarms: &'w mut Alarms,
+    /// Whether the server has all the connections that it may have.
+    pub(crate) is_full: bool,
+}
+
+/// What comes after a turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// There may be more to do at once.
+    Again,
+    /// A waker is set.
+    Wait,
+    /// The connection is over.
+    Gone,
+}
+
+impl<S> Connection<S> {
+    pub(crate) fn new(session: ServerSession, socket: TcpStream, remote: SocketAddr) -> Self {
+        Connection {
+            session,
+            socket,
+            outbox: Outbox::default(),
+            linger: None,
+            tasks: Tasks::default(),
+            peer: None,
+            state: None,
+            waker: Waker::noop().clone(),
+            remote,
+        }
+    }
+
+    /// The way of a byte. Nothing that concerns connections from outside happens in here: see `inbox`.
+    pub(crate) fn turn<H>(&mut self, at: &mut Station<'_, H>, io: &mut Buffers, cx: &mut Context<'_>) -> Turn
+    where
+        H: Handler<State = S>,
+    {
+        io.unsent = self.outbox.unsent();
+        let filled = self.fill(&mut io.wire, io.unsent, cx); // 1 socket → wire
+        self.session.open(at.now, at.trust, io); // 2 wire → plain
+        while let Some(event) = self.session.next(at.now, &mut io.plain, &mut io.replies) {
+            self.dispatch(at, &event, &mut io.replies); // 3 plain → event → handler → replies
+        }
+        self.session.seal(at.now, io); // 4 replies → sealed: one record for the whole batch
+        self.send(at, &mut io.sealed, cx); // 5 sealed → socket; an unsent tail waits
+
+        if self.session.is_closed() {
+            return self.say_goodbye(at, io.wire.space(), cx);
+        }
+        let again = filled.is_ready() || self.session.wants_turn(self.outbox.unsent());
+        if again { Turn::Again } else { Turn::Wait }
+    }
+
+    fn fill(&mut self, wire: &mut Wire, unsent: usize, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.session.wants_read(unsent) {
+            return Poll::Pending;
+        }
+        let mut bytes = ReadBuf::new(wire.space());
+        match Pin::new(&mut self.socket).poll_read(cx, &mut bytes) {
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(Err(_)) => self.session.broken(),
+            Poll::Ready(Ok(())) => match bytes.filled().len() {
+                0 => self.session.end_of_input(),
+                length => wire.filled(length),
+            },
+        }
+        Poll::Ready(())
+    }
+
+    fn send<H>(&mut self, at: &Station<'_, H>, sealed: &mut Vec<u8>, cx: &mut Context<'_>) {
+        if self.outbox.write(&mut self.socket, at.now.instant, cx, sealed).is_err() {
+            self.session.broken();
+            sealed.clear();
+        }
+        self.session.taken(self.outbox.unsent());
+    }
+
+    fn dispatch<H>(&mut self, at: &mut Station<'_, H>, event: &Event<'_>, replies: &mut Vec<u8>)
+    where
+        H: Handler<State = S>,
+    {
+        match *event {
+            Event::Connect => self.connect(at, replies),
+            Event::Body(ref head) => self.body(at.handler, head, replies),
+            Event::Command { head, body, to } => self.command(at, (head, body), to, replies),
+            Event::Cancelled(flight) => self.tasks.abort(flight),
+        }
+    }
+
+    fn connect<H>(&mut self, at: &Station<'_, H>, replies: &mut Vec<u8>)
+    where
+        H: Handler<State = S>,
+    {
+        let Some(judged) = self.session.take_judged() else { return };
+        let peer = Arc::new(Peer::new(judged, self.remote));
+        let taken = match at.is_full {
+            true => Err(full(at.limits)),
+            false => unpanicked(|| at.handler.connect(&peer)).unwrap_or_else(|| Err(broke())),
+        };
+        match taken {
+            Ok(state) => {
+                debug!(peer = %self.remote, name = peer.name(), pin = %peer.pin(), "connected");
+                (self.peer, self.state) = (Some(peer), Some(state));
+                self.session.admit(replies);
+            }
+            Err(Refusal { code, text }) => self.session.refuse(code, &text, replies),
+        }
+    }
+
+    fn body<H>(&mut self, handler: &H, head: &Head<'_>, replies: &mut Vec<u8>)
+    where
+        H: Handler<State = S>,
+    {
+        let Some(state) = &mut self.state else { return };
+        match unpanicked(|| handler.body(state, head)) {
+            Some(Body::Whole) => {}
+            Some(Body::Refused(code, text)) => self.session.refuse_body(code, &text, replies),
+            None => self.session.close_with(Code::Failed, "", replies),
+        }
+    }
+
+    fn command<H>(
+        &mut self,
+        at: &mut Station<'_, H>,
+        (head, body): (Head<'_>, &[u8]),
+        to: ReplyTo,
+        replies: &mut Vec<u8>,
+    ) where
+        H: Handler<State = S>,
+    {
+        let (Some(state), Some(peer)) = (&mut self.state, &self.peer) else { return };
+        let command = Command::new(head, body, peer, to.deadline);
+        let desk = Desk {
+            session: &mut self.session,
+            replies,
+            tasks: &mut self.tasks,
+            alarms: at.alarms,
+            inbox: at.inbox,
+            address: at.address,
+        };
+        let responder = Responder::new(desk, to);
+        let handler = at.handler;
+        if unpanicked(|| handler.command(state, command, responder)).is_none() {
+            // Its state cannot be trusted any more.
+            self.session.close_after(&to, Code::Failed, "", replies);
+        }
+    }
+
+    /// The last words are sealed: they travel, then the socket is closed as docs/PROTOCOL.md 7 says.
+    fn say_goodbye<H>(&mut self, at: &mut Station<'_, H>, scratch: &mut [u8], cx: &mut Context<'_>) -> Turn {
+        if matches!(self.session.ended(), None | Some(Disconnect::Vanished | Disconnect::HandshakeTimeout)) {
+            return Turn::Gone;
+        }
+        self.tasks.abort_all();
+        let linger = self.linger.get_or_insert_with(|| {
+            let until = at.now.instant + at.limits.linger;
+            at.alarms.set(until, Alarm::Connection(at.address));
+            Box::new(Linger::new(until, self.session.discard_limit()))
+        });
+        let is_over = linger.is_over(at.now.instant);
+        let done = linger.poll(&mut self.socket, self.outbox.unsent() == 0, cx, scratch);
+        if is_over || done.is_ready() { Turn::Gone } else { Turn::Wait }
+    }
+
+    /// Answers a command between turns. The turn that sends it is woken.
+    pub(crate) fn answer(&mut self, to: &ReplyTo, reply: &Reply) {
+        self.tasks.remove(to.flight);
+        self.session.between_turns(|session, replies| {
+            if let Err(misuse) = answer(session, to, replies, reply) {
+                error!(%misuse, "a handler's reply cannot be sent");
+                session.error(to, replies, Code::Failed, "");
+            }
+        });
+        self.wake();
+    }
+
+    /// A command's future panicked.
+    pub(crate) fn panicked(&mut self, to: &ReplyTo) {
+        self.tasks.remove(to.flight);
+        self.session.between_turns(|session, replies| {
+            if session.is_owed(to) {
+                session.close_after(to, Code::Failed, "", replies);
+            }
+        });
+        self.wake();
+    }
+
+    /// A command's time is up.
+    pub(crate) fn time_out(&mut self, to: &ReplyTo) {
+        if self.session.between_turns(|session, replies| session.time_out(to, replies)) {
+            self.tasks.abort(to.flight);
+            self.wake();
+        }
+    }
+
+    /// Begins no further command, and ends once the last is answered.
+    pub(crate) fn stop(&mut self) {
+        self.session.stop();
+        self.wake();
+    }
+
+    /// Ends now, with words.
+    pub(crate) fn close_with(&mut self, code: Code, text: &str) {
+        self.session.between_turns(|session, replies| session.close_with(code, text, replies));
+        self.wake();
+    }
+
+    pub(crate) fn is_handshaking(&self) -> bool {
+        self.session.is_handshaking()
+    }
+
+    /// Ends without words: there is no room to say them.
+    pub(crate) fn abandon(&mut self) {
+        self.session.broken();
+        self.wake();
+    }
+
+    /// Looks whether patience has ended; the turn that says so is woken.
+    pub(crate) fn look(&mut self, now: Now, limits: &Limits) {
+        let is_stuck = self.linger.is_none() && self.outbox.is_stuck(now.instant, limits.slow_reader);
+        if is_stuck {
+            let text = format!("what was asked for was not read for {:?}", limits.slow_reader);
+            self.close_with(Code::SlowReader, &text);
+        }
+        let is_over = self.linger.as_ref().is_some_and(|linger| linger.is_over(now.instant));
+        if self.session.expire(now) || is_over {
+            self.wake();
+        }
+    }
+
+    pub(crate) fn keep_waker(&mut self, waker: &Waker) {
+        self.waker.clone_from(waker);
+    }
+
+    pub(crate) fn wake(&self) {
+        self.waker.wake_by_ref();
+    }
+
+    /// The connection is over: its user learns why, and so does the log.
+    pub(crate) fn depart<H: Handler<State = S>>(mut self, handler: &H) {
+        self.tasks.abort_all();
+        let why = self.session.ended().cloned().unwrap_or(Disconnect::Vanished);
+        self.log(&why);
+        if let Some(state) = self.state.take() {
+            unpanicked(|| handler.disconnect(state, &why));
+        }
+    }
+
+    fn log(&self, why: &Disconnect) {
+        let (peer, name) = (self.remote, self.peer.as_ref().and_then(|peer| peer.name()));
+        match why {
+            Disconnect::Closed { code, text } if self.peer.is_none() => warn!(%peer, %code, text, "refused"),
+            Disconnect::Closed { code, text } => match code.severity() {
+                Severity::Info => info!(%peer, name, %code, text, "closed"),
+                Severity::Warn => warn!(%peer, name, %code, text, "closed"),
+                Severity::Error => error!(%peer, name, %code, text, "closed"),
+            },
+            Disconnect::Tls(failure) => info!(%peer, name, %failure, "closed"),
+            Disconnect::HandshakeTimeout => info!(%peer, "no complete handshake in time"),
+            Disconnect::Peer | Disconnect::Vanished => debug!(%peer, name, ?why, "disconnected"),
+        }
+    }
+}
+
+/// The commands of one connection that are answered by futures. Owns nothing while there are none.
+#[derive(Debug, Default)]
+#[expect(clippy::box_collection, reason = "a word in a connection that is idle, not six")]
+pub(crate) struct Tasks(Option<Box<HashMap<u32, AbortHandle>>>);
+
+impl Tasks {
+    pub(crate) fn insert(&mut self, flight: u32, task: AbortHandle) {
+        self.0.get_or_insert_default().insert(flight, task);
+    }
+
+    fn remove(&mut self, flight: u32) -> Option<AbortHandle> {
+        let tasks = self.0.as_mut()?;
+        let task = tasks.remove(&flight);
+        if tasks.is_empty() {
+            self.0 = None;
+        }
+        task
+    }
+
+    fn abort(&mut self, flight: u32) {
+        if let Some(task) = self.remove(flight) {
+            task.abort();
+        }
+    }
+
+    fn abort_all(&mut self) {
+        for task in self.0.take().into_iter().flat_map(|tasks| tasks.into_values()) {
+            task.abort();
+        }
+    }
+}
+
+/// What `user` returns; `None` if it panics. The panic's own message is the panic hook's to print.
+fn unpanicked<R>(user: impl FnOnce() -> R) -> Option<R> {
+    let result: Result<R, Box<dyn Any + Send>> = catch_unwind(AssertUnwindSafe(user));
+    result.ok()
+}
+
+fn full(limits: &Limits) -> Refusal {
+    let text = format!("the server has its {} connections; try again later", limits.connections);
+    Refusal { code: Code::TooManyConnections, text }
+}
+
+fn broke() -> Refusal {
+    Refusal { code: Code::Failed, text: "the server could not take this connection".to_owned() }
+}

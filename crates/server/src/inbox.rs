@@ -1,0 +1,58 @@
+//! All that concerns a worker's connections and does not come from their sockets: posts, in one inbox.
+
+use std::mem;
+use std::net::{SocketAddr, TcpStream};
+use std::sync::{Mutex, PoisonError};
+
+use pinwire_proto::session::ReplyTo;
+use pinwire_proto::wire::Reply;
+use tokio::sync::Notify;
+
+/// A connection's place in its worker's slab, with the place's generation: a late answer cannot reach the
+/// connection that came into the place afterwards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Address {
+    pub(crate) place: u32,
+    pub(crate) generation: u32,
+}
+
+/// Something for a worker to apply to its slab.
+#[derive(Debug)]
+pub(crate) enum Post {
+    /// A command's answer.
+    Reply(Address, ReplyTo, Reply),
+    /// A command's handler panicked.
+    Panicked(Address, ReplyTo),
+    /// A socket that another worker accepted.
+    Accepted(TcpStream, SocketAddr),
+    /// No new connections; end the others once they are answered.
+    Stop,
+    /// End them now.
+    StopNow,
+    /// An alarm was set that is earlier than the one the worker sleeps for.
+    Alarm,
+}
+
+/// Any thread posts, the worker takes.
+#[derive(Debug, Default)]
+pub(crate) struct Inbox {
+    posts: Mutex<Vec<Post>>,
+    bell: Notify,
+}
+
+impl Inbox {
+    pub(crate) fn post(&self, post: Post) {
+        self.posts.lock().unwrap_or_else(PoisonError::into_inner).push(post);
+        self.bell.notify_one();
+    }
+
+    /// Everything that was posted; empty if nothing was.
+    pub(crate) fn take(&self) -> Vec<Post> {
+        mem::take(&mut *self.posts.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Returns once something was posted since the last return.
+    pub(crate) async fn wait(&self) {
+        self.bell.notified().await;
+    }
+}

@@ -1,0 +1,139 @@
+//! The handler that most people use: a command's name leads to a closure. `PING`, `HELP` and `WHOAMI` are
+//! built in.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use pinwire_proto::code::Code;
+use pinwire_proto::wire::{Head, Reply};
+
+use crate::command::{Command, OwnedCommand};
+use crate::handler::{Body, Handler, Peer, Refusal};
+use crate::responder::{Answered, Responder};
+
+/// Commands by name; names match without regard to ASCII case.
+///
+/// ```
+/// use pinwire_server::{Command, OwnedCommand, Reply, Responder, Router};
+///
+/// let router = Router::new()
+///     .command("ECHO", |command: Command<'_>, to: Responder<'_>| to.ok(command.body()))
+///     .command_async("SLOW", async |command: OwnedCommand| -> Reply { Reply::ok(command.into_body()) });
+/// ```
+#[derive(Default)]
+pub struct Router {
+    commands: BTreeMap<String, Box<Act>>,
+}
+
+type Act = dyn Fn(Command<'_>, Responder<'_>) -> Answered + Send + Sync;
+
+impl Router {
+    /// A router that knows the protocol's own commands.
+    pub fn new() -> Self {
+        Router::default()
+    }
+
+    /// Adds a command that answers at once, or defers: it must not block, because the worker's other
+    /// connections wait meanwhile.
+    ///
+    /// # Panics
+    /// If `name` is not one word, or is taken.
+    #[must_use]
+    pub fn command<F>(mut self, name: &str, act: F) -> Self
+    where
+        F: Fn(Command<'_>, Responder<'_>) -> Answered + Send + Sync + 'static,
+    {
+        let name = name.to_ascii_uppercase();
+        let is_word = !name.is_empty() && !name.contains(|c: char| c == ' ' || c.is_control());
+        assert!(is_word, "{name:?} is not one word");
+        let is_free = !OWN.contains(&name.as_str()) && !self.commands.contains_key(&name);
+        assert!(is_free, "the command {name} is there already");
+        self.commands.insert(name, Box::new(act));
+        self
+    }
+
+    /// Adds a command that waits. It runs on the connection's worker, between turns; what blocks belongs on
+    /// a thread of its own.
+    ///
+    /// # Panics
+    /// If `name` is not one word, or is taken.
+    #[must_use]
+    pub fn command_async<F>(self, name: &str, act: F) -> Self
+    where
+        F: AsyncFn(OwnedCommand) -> Reply + Send + Sync + 'static,
+    {
+        let act = Arc::new(act);
+        self.command(name, move |command, to| {
+            let (act, command) = (Arc::clone(&act), command.to_owned());
+            to.later(async move { act(command).await })
+        })
+    }
+
+    /// The names of all commands, sorted.
+    fn names(&self) -> Vec<&str> {
+        let mut names: Vec<_> = OWN.into_iter().chain(self.commands.keys().map(String::as_str)).collect();
+        names.sort_unstable();
+        names
+    }
+
+    fn find(&self, name: &str) -> Option<&Act> {
+        if let Some(act) = self.commands.get(name) {
+            return Some(act);
+        }
+        self.commands.get(&name.to_ascii_uppercase()).map(Box::as_ref)
+    }
+
+    fn own(&self, command: &Command<'_>, to: Responder<'_>) -> Answered {
+        let name = command.name();
+        if name.eq_ignore_ascii_case("PING") {
+            return to.ok("");
+        }
+        if name.eq_ignore_ascii_case("HELP") {
+            return to.ok(self.names().join("\n") + "\n");
+        }
+        if name.eq_ignore_ascii_case("WHOAMI") {
+            return to.ok(who(command.peer(), &self.names()));
+        }
+        to.error(Code::UnknownCommand, &unknown(name))
+    }
+}
+
+impl Handler for Router {
+    type State = ();
+
+    fn connect(&self, _: &Peer) -> Result<(), Refusal> {
+        Ok(())
+    }
+
+    fn body(&self, (): &mut (), head: &Head<'_>) -> Body {
+        let name = head.name();
+        let is_known = self.find(name).is_some() || OWN.iter().any(|own| own.eq_ignore_ascii_case(name));
+        if is_known { Body::Whole } else { Body::Refused(Code::UnknownCommand, unknown(name)) }
+    }
+
+    fn command(&self, (): &mut (), command: Command<'_>, to: Responder<'_>) -> Answered {
+        match self.find(command.name()) {
+            Some(act) => act(command, to),
+            None => self.own(&command, to),
+        }
+    }
+}
+
+impl fmt::Debug for Router {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.names()).finish()
+    }
+}
+
+fn who(peer: &Peer, commands: &[&str]) -> String {
+    let (name, commands) = (peer.name().unwrap_or("-"), commands.join(" "));
+    format!("name: {name}\npin: {}\naddress: {}\ncommands: {commands}\n", peer.pin(), peer.address())
+}
+
+fn unknown(name: &str) -> String {
+    format!("{name} is not a command here; HELP lists them")
+}
+
+/// The protocol's own commands; CANCEL is the session's.
+const OWN: [&str; 4] = ["CANCEL", "HELP", "PING", "WHOAMI"];

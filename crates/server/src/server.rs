@@ -1,0 +1,197 @@
+//! A server as its user sees it: configured, bound, run, stopped.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::thread;
+
+use pinwire_proto::limits::Limits;
+use pinwire_proto::tls::ServerTls;
+use pinwire_proto::trust::TrustList;
+use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
+
+use crate::handler::Handler;
+use crate::inbox::{Inbox, Post};
+use crate::listener::{self, BindError};
+use crate::worker::{Shared, Worker};
+
+/// What a server is to be. The address, the identity and the trust list have no default; the rest has.
+#[derive(Clone, Debug)]
+pub struct ServerConfig {
+    listen: SocketAddr,
+    tls: ServerTls,
+    trust: TrustList,
+    limits: Limits,
+    workers: usize,
+    reuse_port: bool,
+}
+
+impl ServerConfig {
+    /// Listens on `listen` (port 0: a free one), and lets in whom `trust` holds.
+    pub fn new(listen: SocketAddr, tls: ServerTls, trust: TrustList) -> Self {
+        ServerConfig {
+            listen,
+            tls,
+            trust,
+            limits: Limits::default(),
+            workers: thread::available_parallelism().map_or(1, usize::from),
+            // Elsewhere the system has the option too, but does not spread connections by it.
+            reuse_port: cfg!(target_os = "linux"),
+        }
+    }
+
+    /// Other limits than the defaults.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// How many worker threads; at least one. The default is one a core.
+    #[must_use]
+    pub fn workers(mut self, workers: usize) -> Self {
+        self.workers = workers.max(1);
+        self
+    }
+
+    /// Whether each worker has a listener of its own (SO_REUSEPORT) or one hands its sockets out.
+    #[must_use]
+    pub fn reuse_port(mut self, reuse_port: bool) -> Self {
+        self.reuse_port = reuse_port;
+        self
+    }
+}
+
+/// A server that listens. It serves once it is [run](Server::run).
+pub struct Server<H: Handler> {
+    shared: Arc<Shared<H>>,
+    listeners: Vec<TcpListener>,
+    inboxes: Vec<Arc<Inbox>>,
+    address: SocketAddr,
+}
+
+/// Stops a server from any thread.
+#[derive(Clone, Debug)]
+pub struct Stopper(Vec<Arc<Inbox>>);
+
+impl Stopper {
+    /// No new connections; commands under way are answered, everyone is told `shutting-down`. Ends after
+    /// `Limits::drain` at the latest.
+    pub fn stop(&self) {
+        self.0.iter().for_each(|inbox| inbox.post(Post::Stop));
+    }
+
+    /// The same without waiting for commands under way: their outcome is unknown to their clients.
+    pub fn stop_now(&self) {
+        self.0.iter().for_each(|inbox| inbox.post(Post::StopNow));
+    }
+}
+
+impl<H: Handler> Server<H> {
+    /// Listens.
+    ///
+    /// # Errors
+    /// [`BindError`] if the port is taken, the address is not this machine's or permission is missing.
+    pub fn bind(config: ServerConfig, handler: H) -> Result<Self, BindError> {
+        const { assert!(size_of::<H::State>() <= 64, "Handler::State has more than 64 bytes: put it in a Box") };
+        let ServerConfig { listen, tls, trust, limits, workers, reuse_port } = config;
+        let listeners = listener::bind(listen, workers, reuse_port)?;
+        let address = listeners.first().and_then(|listener| listener.local_addr().ok()).unwrap_or(listen);
+        let (limits, connections) = (Arc::new(limits), AtomicUsize::new(0));
+        let shared = Arc::new(Shared { handler, tls, trust, limits, connections });
+        let inboxes = (0..workers).map(|_| Arc::default()).collect();
+        Ok(Server { shared, listeners, inboxes, address })
+    }
+
+    /// Where it listens; a port 0 has become the real one.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What stops it.
+    pub fn stopper(&self) -> Stopper {
+        Stopper(self.inboxes.clone())
+    }
+
+    /// Serves until it is stopped.
+    ///
+    /// # Errors
+    /// If the system gives no threads or no event queues.
+    pub fn run(self) -> io::Result<()> {
+        self.serve(false)
+    }
+
+    /// Serves until it is stopped, or the process is told to end (SIGINT, SIGTERM, Ctrl-C): the first time it
+    /// drains, the second time it ends at once.
+    ///
+    /// # Errors
+    /// If the system gives no threads, no event queues or no signals.
+    pub fn run_until_signal(self) -> io::Result<()> {
+        self.serve(true)
+    }
+
+    fn serve(self, on_signal: bool) -> io::Result<()> {
+        let stopper = self.stopper();
+        // One listener for all: the first worker hands the sockets out.
+        let others = if self.listeners.len() < self.inboxes.len() { &self.inboxes[1..] } else { &[] };
+        let mut listeners = self.listeners.into_iter();
+        let mut threads = Vec::new();
+        for (number, inbox) in self.inboxes.iter().enumerate() {
+            let (shared, inbox, listener) = (Arc::clone(&self.shared), Arc::clone(inbox), listeners.next());
+            let others = if number == 0 { others.to_vec() } else { Vec::new() };
+            let signals = (on_signal && number == 0).then(|| stopper.clone());
+            let work = move || -> io::Result<()> {
+                runtime()?.block_on(async move {
+                    signals.as_ref().map(stop_on_signals).transpose()?;
+                    Worker::new(shared, inbox).run(listener, others).await;
+                    Ok(())
+                })
+            };
+            threads.push(thread::Builder::new().name(format!("pinwire-{number}")).spawn(work)?);
+        }
+        let mut result = Ok(());
+        for thread in threads {
+            let ended = thread.join().unwrap_or_else(|_| Err(io::Error::other("a worker panicked")));
+            if ended.is_err() {
+                stopper.stop();
+            }
+            result = result.and(ended);
+        }
+        result
+    }
+}
+
+fn runtime() -> io::Result<LocalRuntime> {
+    Builder::new_current_thread().enable_io().enable_time().build_local(LocalOptions::default())
+}
+
+#[cfg(unix)]
+fn stop_on_signals(stopper: &Stopper) -> io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    for kind in [SignalKind::interrupt(), SignalKind::terminate()] {
+        let (mut signals, stopper) = (signal(kind)?, stopper.clone());
+        tokio::task::spawn_local(async move {
+            signals.recv().await;
+            tracing::info!("stopping: commands under way are answered; a second signal ends at once");
+            stopper.stop();
+            signals.recv().await;
+            stopper.stop_now();
+        });
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn stop_on_signals(stopper: &Stopper) -> io::Result<()> {
+    let stopper = stopper.clone();
+    tokio::task::spawn_local(async move {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            stopper.stop();
+        }
+        if tokio::signal::ctrl_c().await.is_ok() {
+            stopper.stop_now();
+        }
+    });
+    Ok(())
+}
