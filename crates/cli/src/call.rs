@@ -82,14 +82,14 @@ impl CallArgs {
                 drop(handshaken);
                 strangers::judge(&address, &digests, &file)?;
                 handshaken = within(Handshaken::connect(&self.server, identity)).await?;
-                handshaken.check(&known_servers(&file)?).map_err(|error| failure(error, &self.server))?;
+                handshaken.check(&known_servers(&file)?).map_err(|error| failure(&error, &self.server))?;
             }
             Err(error) => return Err(strangers::wrong(&error, &file)),
         }
         let greeted = tokio::time::timeout(self.timeout, handshaken.accept()).await;
         greeted
             .map_err(|_| too_long("no greeting", self.timeout, &self.server))?
-            .map_err(|error| failure(error, &self.server))
+            .map_err(|error| failure(&error, &self.server))
     }
 }
 
@@ -100,7 +100,7 @@ async fn within<T>(
     future: impl Future<Output = Result<T, Error>>,
 ) -> Result<T, Failure> {
     match tokio::time::timeout(limit, future).await {
-        Ok(result) => result.map_err(|error| failure(error, server)),
+        Ok(result) => result.map_err(|error| failure(&error, server)),
         Err(_) => Err(too_long(what, limit, server)),
     }
 }
@@ -111,8 +111,8 @@ fn too_long(what: &str, limit: Duration, server: &Address) -> Failure {
 }
 
 /// Sorts what went wrong by exit status, and says what to do where the error does not.
-fn failure(error: Error, server: &Address) -> Failure {
-    let (exit, hint) = match &error {
+fn failure(error: &Error, server: &Address) -> Failure {
+    let (exit, hint) = match error {
         Error::Refused { code, text } | Error::Closed { code, text } => {
             // The server's line as it came: the first thing that a reader, or a script, looks for.
             let gap = if text.is_empty() { "" } else { ": " };

@@ -96,7 +96,10 @@ mod tests {
         let shown = Digests { spki: [7; 32], certificate: [9; 32], sha1: [7; 20] };
         let verdict = |typed: &str| verdict(typed, &shown);
         assert_eq!(verdict("yes\n"), Verdict::Right);
-        assert_eq!(verdict(&format!("  {}\n", Pin::Spki([7; 32]).to_string().to_uppercase())), Verdict::Right);
+        assert_eq!(
+            verdict(&format!("  {}\n", Pin::Spki([7; 32]).to_string().to_uppercase())),
+            Verdict::Right
+        );
         assert_eq!(verdict(&Pin::Spki([8; 32]).to_string()), Verdict::Wrong);
         assert_eq!(verdict(&Pin::Certificate([9; 32]).to_string()), Verdict::Right);
         assert_eq!(verdict(&Pin::Sha1([7; 20]).to_string()), Verdict::Wrong);
