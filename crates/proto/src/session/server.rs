@@ -611,6 +611,11 @@ impl ServerSession {
         matches!(self.phase, Phase::Closed)
     }
 
+    /// Whether nothing of the peer's is kept: no bytes, no flights, no replies. So it is while idle.
+    pub fn owns_nothing(&self) -> bool {
+        self.left.is_none() && self.flights.is_none() && self.waiting.capacity() == 0
+    }
+
     /// Whether replies came between turns.
     pub fn has_waiting(&self) -> bool {
         !self.waiting.is_empty()

@@ -103,6 +103,12 @@ impl ClientEnd {
         tls
     }
 
+    /// rustls's connection for the story's own use; this end only listens from here on.
+    pub fn take_tls(&mut self) -> ClientConnection {
+        self.tls();
+        self.tls.take().expect("a story of Pair::rustls()")
+    }
+
     /// Says close_notify.
     pub fn close(&mut self) {
         match self.tls.is_some() {

@@ -52,6 +52,16 @@ impl Link {
         self.bytes.drain(..length).collect()
     }
 
+    /// Bytes on their way that no sender here has sent.
+    pub fn inject(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// Everything that is on its way, which then never arrives.
+    pub fn lose(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.bytes)
+    }
+
     /// A FIN, behind what is on its way.
     pub fn end(&mut self) {
         self.ended = true;
