@@ -61,7 +61,8 @@ impl ClientEnd {
 
     pub(super) fn rustls(config: Arc<ClientConfig>) -> Self {
         let name = ServerName::try_from("pinwire").expect("a name");
-        let tls = ClientConnection::new(config, name).expect("a configuration of a test");
+        let mut tls = ClientConnection::new(config, name).expect("a configuration of a test");
+        tls.set_buffer_limit(None);
         ClientEnd { tls: Some(tls), ..ClientEnd::clear() }
     }
 
