@@ -2,6 +2,7 @@
 //! it that no other tool does: crate directions, versions, docs against code. Ships nothing.
 
 mod archives;
+mod bench;
 mod ci;
 mod manifest;
 mod markdown;
@@ -14,7 +15,8 @@ use std::process::ExitCode;
 
 const USAGE: &str = "\
 usage: cargo xtask ci [--allow-dirty]   all that CI checks; --allow-dirty packages what is not committed
-       cargo xtask tidy                 crate directions, versions, docs against code";
+       cargo xtask tidy                 crate directions, versions, docs against code
+       cargo xtask bench [--quick]      what a request, a handshake and an idle connection cost the server";
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -23,6 +25,7 @@ fn main() -> ExitCode {
         ["ci"] => ci::ci(&root(), ci::Tree::Committed),
         ["ci", "--allow-dirty"] => ci::ci(&root(), ci::Tree::Dirty),
         ["tidy"] => tidy::run(&root()),
+        ["bench", ref options @ ..] => bench::run(&root(), options),
         _ => Err(USAGE.to_owned()),
     };
     match done {

@@ -1,0 +1,108 @@
+//! The server as a process of its own: started, asked what it cost, ended. Both ends of that are here.
+//!
+//! It prints its port; then, for every line that it is given, the time it has had on a processor. It ends
+//! with its standard input, and so never outlives who started it.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write, stdin};
+use std::net::SocketAddr;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::thread;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use pinwire_server::proto::identity::{KeyKind, generate};
+use pinwire_server::{Identity, Router, Server, ServerConfig, ServerTls, Sha1, Tickets, TrustList};
+use rustix::time::{ClockId, clock_gettime};
+
+/// The argument that makes this program the server.
+pub(crate) const SERVE: &str = "serve-for-bench";
+
+/// A running server.
+pub(crate) struct Served {
+    child: Child,
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
+    pub(crate) address: SocketAddr,
+}
+
+impl Served {
+    /// Starts a server that lets in whom the line `trust` names.
+    pub(crate) fn start(trust: &str) -> Result<Served, String> {
+        let program = std::env::current_exe().map_err(|why| format!("where this program is: {why}"))?;
+        let mut command = Command::new(program);
+        command.args([SERVE, trust]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().map_err(|why| format!("the server cannot be started: {why}"))?;
+        let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
+            return Err("the server has no pipes".to_owned());
+        };
+        let address = SocketAddr::from(([127, 0, 0, 1], 0));
+        let mut served = Served { child, input, output: BufReader::new(output), address };
+        let port = served.number()?;
+        served.address.set_port(port);
+        Ok(served)
+    }
+
+    /// The time that the server has had on processors, user's and system's: µs since it started.
+    pub(crate) fn cpu(&mut self) -> Result<f64, String> {
+        self.input.write_all(b"\n").map_err(|why| format!("the server cannot be asked: {why}"))?;
+        self.number()
+    }
+
+    /// The server's memory that is in use now, in bytes.
+    pub(crate) fn resident(&self) -> Result<f64, String> {
+        // Exact, where VmRSS is only summed up now and then.
+        let path = format!("/proc/{}/smaps_rollup", self.child.id());
+        let text = fs::read_to_string(&path).map_err(|why| format!("{path}: {why}"))?;
+        let line = text.lines().find_map(|line| line.strip_prefix("Rss:"));
+        let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<f64>().ok());
+        kilobytes.map(|kilobytes| kilobytes * 1024.0).ok_or_else(|| format!("{path}: has no Rss"))
+    }
+
+    fn number<N: std::str::FromStr>(&mut self) -> Result<N, String> {
+        let mut line = String::new();
+        self.output.read_line(&mut line).map_err(|why| format!("the server's pipe: {why}"))?;
+        line.trim().parse().map_err(|_| "the server ended".to_owned())
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The other end: serves until standard input ends.
+pub(crate) fn serve(trust: &str) -> Result<(), String> {
+    let identity = identity(KeyKind::P256)?;
+    let trust = TrustList::parse(trust.as_bytes(), Sha1::Refuse).map_err(|_| "the trust line is bad")?;
+    let tls = ServerTls::new(&identity, words(Tickets::new())?);
+    let config = ServerConfig::new(SocketAddr::from(([127, 0, 0, 1], 0)), words(tls)?, trust).workers(1);
+    let server = words(Server::bind(config, Router::new().command("GET", |_, to| to.ok(BODY))))?;
+    println!("{}", server.local_addr().port());
+    thread::spawn(move || server.run());
+    for _ in stdin().lines() {
+        let spent = clock_gettime(ClockId::ProcessCPUTime);
+        println!("{}", spent.tv_sec as f64 * 1e6 + spent.tv_nsec as f64 / 1e3);
+    }
+    Ok(())
+}
+
+/// A new identity of the kind that `pinwire serve` makes for a server (P-256) or for its user (Ed25519).
+pub(crate) fn identity(kind: KeyKind) -> Result<Identity, String> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let made = words(generate(kind, "bench", i64::try_from(now).unwrap_or(i64::MAX), 1))?;
+    words(Identity::from_pem(made.certificate_pem.as_bytes(), made.key_pem.as_bytes()))
+}
+
+/// An error of any kind as words.
+pub(crate) fn words<T, E: ToString>(result: Result<T, E>) -> Result<T, String> {
+    result.map_err(|why| why.to_string())
+}
+
+/// What every GET is answered with: 100 bytes.
+const BODY: &str = "{\"Name\":\"Alice\",\"Office\":\"1-A\",\"Phone\":\"+00 000 000000\",\
+                    \"Mail\":\"alice.all@example.org\",\"Since\":2019}";
+
+const _: () = assert!(BODY.len() == 100);

@@ -1,0 +1,83 @@
+//! What a request, a handshake and an idle connection cost the server, beside what the prototype of its
+//! design cost: `cargo xtask bench`. Under `cargo test` a few connections go the same way, so that it works
+//! when it is needed.
+//!
+//! Client and server are two processes on one machine: this program starts itself again as the server.
+//! What the client costs is not counted, nor what the kernel does outside the server's own time.
+
+#[cfg(target_os = "linux")]
+mod child;
+#[cfg(target_os = "linux")]
+mod fleet;
+#[cfg(target_os = "linux")]
+mod machine;
+#[cfg(target_os = "linux")]
+mod measure;
+#[cfg(target_os = "linux")]
+mod options;
+#[cfg(target_os = "linux")]
+mod peer;
+#[cfg(target_os = "linux")]
+mod table;
+
+use std::process::ExitCode;
+
+#[cfg(target_os = "linux")]
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let done = match words[..] {
+        [child::SERVE, trust] => child::serve(trust),
+        // Cargo says --bench where it benches, and not where it tests.
+        _ if words.contains(&"--bench") => options::Options::read(&words).and_then(|options| bench(&options)),
+        _ if words.contains(&"--list") => Ok(()),
+        _ => smoke(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(text) => {
+            eprintln!("bench: {text}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn main() -> ExitCode {
+    eprintln!("bench: nothing is measured here: memory and processor time are read from Linux's /proc");
+    ExitCode::SUCCESS
+}
+
+#[cfg(target_os = "linux")]
+fn bench(options: &options::Options) -> Result<(), String> {
+    machine::allow_files(options.scale.most_connections())?;
+    print!("{}", machine::describe());
+    println!("{}\n", options.scale);
+    let mut figures = Vec::new();
+    for column in options.columns() {
+        eprintln!("bench: {} …", column.name);
+        figures.push((column, measure::column(column, &options.scale)?));
+    }
+    print!("{}", table::table(&figures));
+    println!("\n{}", machine::load());
+    Ok(())
+}
+
+/// Every column at the smallest scale. What it measures means nothing; that it is measured does.
+#[cfg(target_os = "linux")]
+fn smoke() -> Result<(), String> {
+    let scale = measure::Scale::smoke();
+    let figures = table::COLUMNS.iter().map(|column| Ok((column, measure::column(column, &scale)?)));
+    let figures = figures.collect::<Result<Vec<_>, String>>()?;
+    let table = table::table(&figures);
+    // Memory grows by whole pages: between so few connections perhaps by none.
+    let measured = |what: &measure::What, min: f64| min > 0.0 || matches!(what, measure::What::Idle);
+    match figures.iter().find(|(column, spread)| !measured(&column.what, spread.min)) {
+        Some((column, _)) => Err(format!("{} cost nothing:\n{table}", column.name)),
+        None if table.lines().count() < 4 => Err(format!("lines are missing:\n{table}")),
+        None => {
+            println!("smoke test ... ok");
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! What may be typed after `cargo xtask bench`.
+
+use crate::measure::Scale;
+use crate::table::{COLUMNS, Column};
+
+/// What to measure, and how long.
+pub(crate) struct Options {
+    pub(crate) scale: Scale,
+    only: Option<String>,
+}
+
+impl Options {
+    /// Reads the words behind the program's name. Cargo puts a `--bench` of its own among them.
+    pub(crate) fn read(words: &[&str]) -> Result<Options, String> {
+        let mut options = Options { scale: Scale::full(), only: None };
+        let mut connections = None;
+        let mut words = words.iter().filter(|word| **word != "--bench");
+        while let Some(word) = words.next() {
+            match *word {
+                "--quick" => options.scale = Scale::quick(),
+                "--connections" => connections = Some(count(words.next())?),
+                "--only" => options.only = Some(name(words.next())?),
+                other => return Err(format!("{other} is not an option\n{USAGE}")),
+            }
+        }
+        if let Some(connections) = connections {
+            options.scale = options.scale.idle_to(connections)?;
+        }
+        Ok(options)
+    }
+
+    pub(crate) fn columns(&self) -> impl Iterator<Item = &'static Column> {
+        COLUMNS.iter().filter(|column| self.only.as_deref().is_none_or(|only| only == column.name))
+    }
+}
+
+fn count(word: Option<&&str>) -> Result<usize, String> {
+    let number = word.and_then(|word| word.parse().ok());
+    number.ok_or_else(|| format!("--connections wants a number\n{USAGE}"))
+}
+
+fn name(word: Option<&&str>) -> Result<String, String> {
+    let known = word.filter(|word| COLUMNS.iter().any(|column| column.name == **word));
+    let names = || COLUMNS.map(|column| column.name).join(", ");
+    known.map(|word| (*word).to_owned()).ok_or_else(|| format!("--only wants one of {}\n{USAGE}", names()))
+}
+
+const USAGE: &str = "\
+usage: cargo xtask bench [--quick] [--connections N] [--only COLUMN]
+  --quick          some 20 s: fewer and shorter runs, fewer idle connections
+  --connections N  idle memory is the slope from 1,000 to N connections (8,000)
+  --only COLUMN    64x1, 64x16, 1000x1, idle or handshake alone";

@@ -1,0 +1,189 @@
+//! One client connection, lean enough that the server stays the slower side: commands are encoded once, and
+//! of an answer only its status and its length are looked at.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use mio::net::TcpStream;
+use pinwire_server::Sequence;
+use pinwire_server::proto::tls::{ClientTls, Layer};
+use pinwire_server::proto::wire::{AnswerScan, Greeting, Request, greeting};
+use socket2::SockRef;
+
+use crate::child::words;
+
+/// A client's end of one connection.
+pub(crate) struct Peer {
+    socket: TcpStream,
+    layer: Layer,
+    /// What has arrived of a record that is not whole.
+    wire: Vec<u8>,
+    /// What has arrived of an answer that is not whole.
+    plain: Vec<u8>,
+    scan: AnswerScan,
+    is_admitted: bool,
+    /// Answers that the server owes.
+    owed: usize,
+}
+
+/// Commands that are sent together.
+pub(crate) struct Batch {
+    bytes: Vec<u8>,
+    commands: usize,
+}
+
+/// What has happened on a connection.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Heard {
+    /// Nothing that counts yet.
+    Part,
+    /// The server's greeting: this client is in.
+    Admitted,
+    /// The last answer that was owed.
+    Answered,
+}
+
+/// Room that all connections share.
+pub(crate) struct Room {
+    wire: Vec<u8>,
+    sealed: Vec<u8>,
+}
+
+impl Room {
+    pub(crate) fn new() -> Room {
+        Room { wire: vec![0; 64 * 1024], sealed: Vec::new() }
+    }
+}
+
+impl Batch {
+    /// `commands` times the same command, with a sequence each.
+    pub(crate) fn new(commands: usize) -> Result<Batch, String> {
+        let (mut bytes, request) = (Vec::new(), Request::line("GET employees/1-A"));
+        for sequence in 0..commands {
+            let sequence = Sequence::new(format!("{sequence:02}").as_bytes());
+            words(request.encode(&mut bytes, sequence.as_ref(), None))?;
+        }
+        Ok(Batch { bytes, commands })
+    }
+}
+
+impl Peer {
+    /// Connects and begins the handshake.
+    pub(crate) fn connect(address: SocketAddr, tls: &ClientTls, room: &mut Room) -> Result<Peer, String> {
+        let socket = words(std::net::TcpStream::connect(address))?;
+        words(socket.set_nonblocking(true))?;
+        words(socket.set_nodelay(true))?;
+        // A reset at the end leaves nothing in TIME_WAIT: ports do not run out from one run to the next.
+        words(SockRef::from(&socket).set_linger(Some(Duration::ZERO)))?;
+        let (socket, layer) = (TcpStream::from_std(socket), words(Layer::client(tls))?);
+        let (wire, plain, scan) = (Vec::new(), Vec::new(), AnswerScan::default());
+        let mut peer = Peer { socket, layer, wire, plain, scan, is_admitted: false, owed: 0 };
+        words(peer.layer.handshake(&mut [], HANDSHAKE, &mut room.sealed))?;
+        peer.flush(room)?;
+        Ok(peer)
+    }
+
+    pub(crate) fn socket(&mut self) -> &mut TcpStream {
+        &mut self.socket
+    }
+
+    pub(crate) fn send(&mut self, batch: &Batch, room: &mut Room) -> Result<(), String> {
+        words(self.layer.seal(&batch.bytes, &mut room.sealed))?;
+        self.owed += batch.commands;
+        self.flush(room)
+    }
+
+    /// The socket is readable: reads all that is there.
+    pub(crate) fn receive(&mut self, room: &mut Room) -> Result<Heard, String> {
+        let before = (self.is_admitted, self.owed);
+        loop {
+            let kept = self.wire.len();
+            room.wire[..kept].copy_from_slice(&self.wire);
+            let filled = match self.socket.read(&mut room.wire[kept..]) {
+                Ok(0) => return Err("the server closed a connection".to_owned()),
+                Ok(length) => kept + length,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) => return Err(error.to_string()),
+            };
+            let used = self.open(&mut room.wire[..filled], &mut room.sealed)?;
+            self.wire.clear();
+            self.wire.extend_from_slice(&room.wire[used..filled]);
+            self.read_plain()?;
+            if filled < room.wire.len() {
+                break; // a short read: epoll tells of what comes after it
+            }
+        }
+        self.flush(room)?;
+        Ok(match before {
+            (false, _) if self.is_admitted => Heard::Admitted,
+            (true, 1..) if self.owed == 0 => Heard::Answered,
+            _ => Heard::Part,
+        })
+    }
+
+    fn open(&mut self, wire: &mut [u8], sealed: &mut Vec<u8>) -> Result<usize, String> {
+        let mut used = 0;
+        if self.layer.is_handshaking() {
+            used = words(self.layer.handshake(wire, HANDSHAKE, sealed))?;
+        }
+        if !self.layer.is_handshaking() {
+            used += words(self.layer.open(&mut wire[used..], &mut self.plain))?;
+        }
+        Ok(used)
+    }
+
+    fn read_plain(&mut self) -> Result<(), String> {
+        let mut used = 0;
+        if !self.is_admitted {
+            used += self.read_greeting()?;
+        }
+        while used < self.plain.len() {
+            let Some(length) = self.answer(used)? else { break };
+            used += length;
+            self.owed = self.owed.checked_sub(1).ok_or("the server answered what was not asked")?;
+        }
+        self.plain.drain(..used);
+        Ok(())
+    }
+
+    fn read_greeting(&mut self) -> Result<usize, String> {
+        match words(greeting(&self.plain))? {
+            Some((Greeting::Ok, length)) => {
+                self.is_admitted = true;
+                Ok(length)
+            }
+            Some((Greeting::Refused { code, text }, _)) => Err(format!("refused: {code}: {text}")),
+            None => Ok(0),
+        }
+    }
+
+    /// The length of the answer at `start`, once it is whole.
+    fn answer(&mut self, start: usize) -> Result<Option<usize>, String> {
+        let plain = &self.plain[start..];
+        let Some((head, length)) = words(AnswerScan::decode(&mut self.scan, plain))? else { return Ok(None) };
+        if let Err((code, text)) = head.status() {
+            return Err(format!("an error was answered: {code}: {text}"));
+        }
+        let length = length + usize::try_from(head.size()).unwrap_or(usize::MAX);
+        // A head that is not gone with its body is decoded once more: this client counts on small answers.
+        Ok((plain.len() >= length).then_some(length))
+    }
+
+    fn flush(&mut self, room: &mut Room) -> Result<(), String> {
+        let sent = match room.sealed.len() {
+            0 => Ok(0),
+            _ => self.socket.write(&room.sealed),
+        };
+        let is_whole = sent.as_ref().is_ok_and(|sent| *sent == room.sealed.len());
+        room.sealed.clear();
+        match sent {
+            Ok(_) if is_whole => Ok(()),
+            Ok(_) => Err("a socket has no room for a few commands".to_owned()),
+            Err(error) => Err(io::Error::to_string(&error)),
+        }
+    }
+}
+
+/// Bytes that the server's handshake may have.
+const HANDSHAKE: usize = 64 * 1024;
