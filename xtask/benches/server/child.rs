@@ -20,7 +20,8 @@ pub(crate) const SERVE: &str = "serve-for-bench";
 /// A running server.
 pub(crate) struct Served {
     child: Child,
-    input: ChildStdin,
+    /// Taken when the server is to end.
+    input: Option<ChildStdin>,
     output: BufReader<ChildStdout>,
     pub(crate) address: SocketAddr,
 }
@@ -36,7 +37,7 @@ impl Served {
             return Err("the server has no pipes".to_owned());
         };
         let address = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut served = Served { child, input, output: BufReader::new(output), address };
+        let mut served = Served { child, input: Some(input), output: BufReader::new(output), address };
         let port = served.number()?;
         served.address.set_port(port);
         Ok(served)
@@ -44,7 +45,8 @@ impl Served {
 
     /// The time that the server has had on processors, user's and system's: µs since it started.
     pub(crate) fn cpu(&mut self) -> Result<f64, String> {
-        self.input.write_all(b"\n").map_err(|why| format!("the server cannot be asked: {why}"))?;
+        let asked = self.input.as_mut().map(|input| input.write_all(b"\n"));
+        asked.transpose().map_err(|why| format!("the server cannot be asked: {why}"))?;
         self.number()
     }
 
@@ -67,8 +69,8 @@ impl Served {
 
 impl Drop for Served {
     fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.child.kill();
+        // Not killed: under a profiler it has its figures to write.
+        drop(self.input.take());
         let _ = self.child.wait();
     }
 }
