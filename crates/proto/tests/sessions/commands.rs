@@ -101,7 +101,7 @@ fn a_head_over_its_limit_closes_without_waiting_for_its_end() {
 fn a_framing_error_gives_running_commands_the_closing_code() {
     let mut pair = Pair::rustls();
     pair.server.script.holds = vec!["HOLD"];
-    pair.client.raw("HOLD a\r\nSequence: 1\r\n\r\nHOLD b\r\n\r\nHOLD c\r\nSequence: 3\r\n\r\n:\r\n\r\n");
+    pair.client.raw("HOLD a\r\nSequence: 1\r\n\r\nHOLD b\r\n\r\nHOLD c\r\nSequence: 3\r\n\r\n\r\n");
     pair.drive();
     assert_eq!(pair.client.read(), ["1: bad-command", "3: bad-command", "bad-command"]);
     pair.server.answer("HOLD a", "late");
