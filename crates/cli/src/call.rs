@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 use pinwire_client::{Address, Answer, Connection, Error, Handshaken, KnownServers, Request};
-use pinwire_proto::identity::Identity;
+use pinwire_server::proto::identity::Identity;
 
 use crate::exit::{self, Exit, Failure};
 use crate::home::Home;
