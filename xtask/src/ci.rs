@@ -1,14 +1,13 @@
 //! What CI runs, step by step. `.ci/run` only sees to the machine and then comes here.
 
 use crate::manifest::Workspace;
-use crate::markdown;
 use crate::repo::Repo;
-use crate::tidy;
+use crate::{archives, markdown, tidy};
 use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
-/// Which files the packages are made of.
+/// Which files the archives are made of.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Tree {
     /// Only what is committed: cargo refuses to package anything else.
@@ -18,21 +17,76 @@ pub(crate) enum Tree {
 }
 
 /// Runs every step; the first that fails ends it.
-pub(crate) fn run(root: &Path, tree: Tree) -> Result<(), String> {
-    let steps = steps(&Repo::read(root)?, tree)?;
+pub(crate) fn ci(root: &Path, tree: Tree) -> Result<(), String> {
+    let repo = Repo::read(root)?;
+    let workspace = Workspace::read(&repo)?;
+    let steps = steps(repo.text("README.md")?, &workspace, tree)?;
     let began = Instant::now();
     for (at, step) in steps.iter().enumerate() {
-        println!("\n== {}/{} {}", at + 1, steps.len(), step.words.join(" "));
+        println!("\n== {}/{} {}", at + 1, steps.len(), step.name());
         let step_began = Instant::now();
-        step.run(root).map_err(|why| format!("\nci: `{}` failed: {why}", step.words.join(" ")))?;
+        step.run(root, &workspace).map_err(|why| format!("\nci: `{}` failed: {why}", step.name()))?;
         println!("== passed in {:.1} s", step_began.elapsed().as_secs_f64());
     }
     println!("\nci: all {} steps passed in {:.1} s", steps.len(), began.elapsed().as_secs_f64());
     Ok(())
 }
 
-/// README's second command, in words: the one line of its fenced blocks that begins with `cargo test`.
-pub(crate) fn test_command(readme: &str) -> Result<Vec<String>, String> {
+/// Runs a command in `folder` and waits for it.
+pub(crate) fn run(folder: &Path, words: &[&str], variable: Option<(&str, &str)>) -> Result<(), String> {
+    let mut command = Command::new(words[0]);
+    command.args(&words[1..]).envs(variable).current_dir(folder);
+    match command.status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(format!("{} ended with {status}", words[0])),
+        Err(error) => Err(format!("{} cannot be started: {error}", words[0])),
+    }
+}
+
+enum Step {
+    Run(String),
+    Doc,
+    Tidy,
+    Archives,
+}
+
+fn steps(readme: &str, workspace: &Workspace, tree: Tree) -> Result<Vec<Step>, String> {
+    Ok(vec![
+        Step::Run("cargo fmt --all --check".to_owned()),
+        Step::Run("cargo clippy --workspace --all-targets -- -D warnings".to_owned()),
+        Step::Run(test_command(readme)?.to_owned()),
+        Step::Doc,
+        Step::Tidy,
+        Step::Run(package(workspace, tree)),
+        Step::Archives,
+    ])
+}
+
+impl Step {
+    fn name(&self) -> &str {
+        match self {
+            Step::Run(line) => line,
+            Step::Doc => DOC,
+            Step::Tidy => "cargo xtask tidy",
+            Step::Archives => "build each crate from its own archive",
+        }
+    }
+
+    fn run(&self, root: &Path, workspace: &Workspace) -> Result<(), String> {
+        let words = |line: &str, variable| run(root, &line.split_whitespace().collect::<Vec<_>>(), variable);
+        match self {
+            Step::Run(line) => words(line, None),
+            Step::Doc => words(DOC, Some(("RUSTDOCFLAGS", "-D warnings"))),
+            Step::Tidy => tidy::run(root),
+            Step::Archives => archives::build(root, workspace),
+        }
+    }
+}
+
+const DOC: &str = "cargo doc --workspace --no-deps";
+
+/// README's second command: the one line of its fenced blocks that begins with `cargo test`.
+fn test_command(readme: &str) -> Result<&str, String> {
     let mut lines = markdown::fenced(readme).map(str::trim).filter(|line| line.starts_with("cargo test"));
     let (Some(line), None) = (lines.next(), lines.next()) else {
         return Err("README.md: exactly one line of its code blocks must begin with `cargo test`".to_owned());
@@ -40,58 +94,15 @@ pub(crate) fn test_command(readme: &str) -> Result<Vec<String>, String> {
     if line.contains(['|', '&', ';', '$', '#', '"', '\'', '\\', '>', '<']) {
         return Err(format!("README.md: `{line}` needs a shell; CI runs it without one"));
     }
-    Ok(line.split_whitespace().map(str::to_owned).collect())
+    Ok(line)
 }
 
-struct Step {
-    words: Vec<String>,
-    variable: Option<(&'static str, &'static str)>,
-}
-
-fn steps(repo: &Repo, tree: Tree) -> Result<Vec<Step>, String> {
-    let doc =
-        Step { variable: Some(("RUSTDOCFLAGS", "-D warnings")), ..step("cargo doc --workspace --no-deps") };
-    Ok(vec![
-        step("cargo fmt --all --check"),
-        step("cargo clippy --workspace --all-targets -- -D warnings"),
-        Step { words: test_command(repo.text("README.md")?)?, variable: None },
-        doc,
-        step(TIDY),
-        package(&Workspace::read(repo)?, tree),
-    ])
-}
-
-const TIDY: &str = "cargo xtask tidy";
-
-fn step(line: &str) -> Step {
-    Step { words: line.split(' ').map(str::to_owned).collect(), variable: None }
-}
-
-/// Each published crate, built from its own archive; they find one another in cargo's temporary registry.
-fn package(workspace: &Workspace, tree: Tree) -> Step {
-    let mut step = step("cargo package --workspace");
-    for member in workspace.members.iter().filter(|member| !member.is_published()) {
-        step.words.extend(["--exclude".to_owned(), member.name.clone()]);
-    }
-    if tree == Tree::Dirty {
-        step.words.push("--allow-dirty".to_owned());
-    }
-    step
-}
-
-impl Step {
-    fn run(&self, root: &Path) -> Result<(), String> {
-        if self.words.join(" ") == TIDY {
-            return tidy::run(root);
-        }
-        let mut command = Command::new(&self.words[0]);
-        command.args(&self.words[1..]).envs(self.variable).current_dir(root);
-        match command.status() {
-            Ok(status) if status.success() => Ok(()),
-            Ok(status) => Err(status.to_string()),
-            Err(error) => Err(format!("cannot be started: {error}")),
-        }
-    }
+/// Makes the archive of each published crate.
+fn package(workspace: &Workspace, tree: Tree) -> String {
+    let kept = workspace.members.iter().filter(|member| !member.is_published());
+    let exclude: String = kept.map(|member| format!(" --exclude {}", member.name)).collect();
+    let dirty = if tree == Tree::Dirty { " --allow-dirty" } else { "" };
+    format!("cargo package --no-verify --workspace{exclude}{dirty}")
 }
 
 #[cfg(test)]
@@ -101,7 +112,7 @@ mod tests {
     #[test]
     fn the_test_command_is_readmes() {
         let readme = "`cargo test` is not it\n```sh\ncargo run\n```\n```sh\ncargo test --workspace\n```\n";
-        assert_eq!(test_command(readme).unwrap(), ["cargo", "test", "--workspace"]);
+        assert_eq!(test_command(readme), Ok("cargo test --workspace"));
     }
 
     #[test]
@@ -122,7 +133,7 @@ mod tests {
             ("a/Cargo.toml", "package.name = 'a'"),
             ("b/Cargo.toml", "package.name = 'b'\npackage.publish = false"),
         ]);
-        let words = package(&Workspace::read(&repo).unwrap(), Tree::Committed).words;
-        assert_eq!(words.join(" "), "cargo package --workspace --exclude b");
+        let line = package(&Workspace::read(&repo).unwrap(), Tree::Committed);
+        assert_eq!(line, "cargo package --no-verify --workspace --exclude b");
     }
 }

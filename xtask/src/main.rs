@@ -1,6 +1,7 @@
 //! The chores of the project. `cargo xtask ci` is all that CI checks; `cargo xtask tidy` is the part of
 //! it that no other tool does: crate directions, versions, docs against code. Ships nothing.
 
+mod archives;
 mod ci;
 mod manifest;
 mod markdown;
@@ -19,8 +20,8 @@ fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let done = match words[..] {
-        ["ci"] => ci::run(&root(), ci::Tree::Committed),
-        ["ci", "--allow-dirty"] => ci::run(&root(), ci::Tree::Dirty),
+        ["ci"] => ci::ci(&root(), ci::Tree::Committed),
+        ["ci", "--allow-dirty"] => ci::ci(&root(), ci::Tree::Dirty),
         ["tidy"] => tidy::run(&root()),
         _ => Err(USAGE.to_owned()),
     };

@@ -25,6 +25,11 @@ impl Workspace {
         Ok(Workspace { members: members.collect::<Result<_, _>>()?, root })
     }
 
+    /// The crates that go to the registry.
+    pub(crate) fn published(&self) -> impl Iterator<Item = &Member> {
+        self.members.iter().filter(|member| member.is_published())
+    }
+
     /// `[workspace.package]`'s value of this key.
     pub(crate) fn package(&self, key: &str) -> Result<&str, String> {
         let value = at(&self.root, &["workspace", "package", key]).and_then(Value::as_str);

@@ -1,2 +1,86 @@
-//! The program `pinwire`.
-fn main() {}
+//! The program `pinwire`: one file per subcommand, and here nothing but the way to it and back.
+
+mod call;
+mod exit;
+mod files;
+mod home;
+mod identity;
+mod keygen;
+mod log;
+mod output;
+mod pin;
+mod serve;
+mod setup;
+mod strangers;
+mod trust;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use exit::{Exit, Failure};
+use home::HomeArgs;
+
+/// Commands behind mutual TLS: every client is known by its key.
+///
+/// A server answers text commands ("GET employees/1-A") of clients whose certificates are pinned, one by
+/// one, in a file. Start one with `pinwire serve`, and from another terminal ask it with `pinwire call`.
+#[derive(Parser, Debug)]
+#[command(name = "pinwire", version, after_help = EXAMPLES, after_long_help = long_help())]
+struct Program {
+    #[command(flatten)]
+    home: HomeArgs,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    Serve(serve::ServeArgs),
+    Call(call::CallArgs),
+    Keygen(keygen::KeygenArgs),
+    Pin(pin::PinArgs),
+    Trust(trust::TrustArgs),
+}
+
+fn main() -> ExitCode {
+    match run(Program::parse()) {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            output::complain(&failure);
+            failure.exit.into()
+        }
+    }
+}
+
+fn run(program: Program) -> Result<Exit, Failure> {
+    let home = program.home.locate()?;
+    match program.command {
+        Command::Serve(args) => serve::run(&args, &home),
+        Command::Call(args) => call::run(&args, &home),
+        Command::Keygen(args) => keygen::run(&args, &home),
+        Command::Pin(args) => pin::run(&args, &home),
+        Command::Trust(args) => trust::run(&args, &home),
+    }
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  pinwire serve
+  pinwire call PUT employees/1-A --body 'Ada Lovelace'
+  pinwire call GET employees/1-A
+  pinwire trust add alice.crt --name alice";
+
+fn long_help() -> String {
+    format!("{EXAMPLES}\n\n{}", exit::help())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Program::command().debug_assert();
+    }
+}

@@ -259,6 +259,16 @@ impl<S> Connection<S> {
         self.wake();
     }
 
+    pub(crate) fn is_handshaking(&self) -> bool {
+        self.session.is_handshaking()
+    }
+
+    /// Ends without words: there is no room to say them.
+    pub(crate) fn abandon(&mut self) {
+        self.session.broken();
+        self.wake();
+    }
+
     /// Looks whether patience has ended; the turn that says so is woken.
     pub(crate) fn look(&mut self, now: Now, limits: &Limits) {
         let is_stuck = self.linger.is_none() && self.outbox.is_stuck(now.instant, limits.slow_reader);

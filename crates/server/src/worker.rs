@@ -2,6 +2,7 @@
 //! its inbox.
 
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::io;
 use std::net::{self, SocketAddr};
 use std::rc::Rc;
@@ -50,11 +51,18 @@ struct Floor<H: Handler> {
     slab: Slab<Box<Connection<H::State>>>,
     io: Buffers,
     alarms: Alarms,
+    /// Connections that began their handshake, the oldest first; some have ended it since.
+    handshakes: VecDeque<Address>,
 }
 
 impl<H: Handler> Worker<H> {
     pub(crate) fn new(shared: Arc<Shared<H>>, inbox: Arc<Inbox>) -> Rc<Self> {
-        let floor = Floor { slab: Slab::new(), io: Buffers::default(), alarms: Alarms::default() };
+        let floor = Floor {
+            slab: Slab::new(),
+            io: Buffers::default(),
+            alarms: Alarms::default(),
+            handshakes: VecDeque::new(),
+        };
         Rc::new(Worker {
             shared,
             inbox,
@@ -120,7 +128,9 @@ impl<H: Handler> Worker<H> {
         self.shared.connections.fetch_add(1, Ordering::Relaxed);
         let connection = Box::new(Connection::new(session, socket, unmapped(remote)));
         let mut floor = self.floor.borrow_mut();
+        floor.make_room_for_handshake(limits.handshakes);
         let address = floor.slab.insert(connection);
+        floor.handshakes.push_back(address);
         floor.alarms.set(now.instant + limits.handshake, Alarm::Connection(address));
         if floor.slab.len() == 1 {
             self.inbox.post(Post::Alarm); // a worker without connections sleeps long
@@ -132,7 +142,7 @@ impl<H: Handler> Worker<H> {
 
     /// A connection's task: its turns, until it waits for its socket or is gone.
     fn turn(&self, address: Address, cx: &mut Context<'_>) -> Poll<()> {
-        let Floor { slab, io, alarms } = &mut *self.floor.borrow_mut();
+        let Floor { slab, io, alarms, .. } = &mut *self.floor.borrow_mut();
         let Some(connection) = slab.get_mut(address) else { return Poll::Ready(()) };
         connection.keep_waker(cx.waker());
         let mut station = Station {
@@ -244,6 +254,22 @@ impl<H: Handler> Worker<H> {
         let Some(drain) = self.drain.get() else { return false };
         let is_past = now().instant >= drain + self.shared.limits.linger;
         is_past || self.floor.borrow().slab.len() == 0
+    }
+}
+
+impl<H: Handler> Floor<H> {
+    /// When as many as may be are in their handshake, the oldest of them makes way: it had the most time.
+    fn make_room_for_handshake(&mut self, limit: usize) {
+        if self.handshakes.len() < limit {
+            return;
+        }
+        let Floor { slab, handshakes, .. } = self;
+        handshakes.retain(|address| slab.get_mut(*address).is_some_and(|tenant| tenant.is_handshaking()));
+        if handshakes.len() >= limit
+            && let Some(oldest) = handshakes.pop_front().and_then(|oldest| slab.get_mut(oldest))
+        {
+            oldest.abandon();
+        }
     }
 }
 

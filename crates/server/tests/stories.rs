@@ -1,5 +1,5 @@
 //! The server over real sockets: panics, answers from elsewhere, crowds, the stop.
-#![allow(missing_docs, reason = "tests")]
+#![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
 
 mod common;
 
@@ -247,4 +247,58 @@ fn a_client_that_does_not_read_is_not_served_beyond_the_bound_and_loses_nothing(
         assert!(answer == body, "answer {number} is whole");
     }
     writing.join().unwrap().unwrap();
+}
+
+#[test]
+fn handshakes_above_the_limit_take_the_oldest_ones_place() {
+    use std::io::Read;
+    let client = certificates::good(now());
+    let limits = Limits { handshakes: 2, ..Limits::default() };
+    let server = Running::start(config(trusting(&[&client])).limits(limits).workers(1), router());
+    let silent: Vec<_> = (0..3)
+        .map(|_| {
+            let socket = std::net::TcpStream::connect(server.address).unwrap();
+            socket.set_read_timeout(Some(common::HANG)).unwrap();
+            socket
+        })
+        .collect();
+    let mut client = Client::enter(server.address, &client);
+    assert_eq!((&silent[0]).read(&mut [0]).unwrap(), 0, "the oldest was closed");
+    client.send("PING", "1", None);
+    assert_eq!(client.answer(), ok("1", ""));
+}
+
+#[test]
+fn a_handshake_that_stops_is_closed_in_time() {
+    use std::io::{Read, Write};
+    let client = certificates::good(now());
+    let limits = Limits { handshake: std::time::Duration::from_millis(100), ..Limits::default() };
+    let server = Running::start(config(trusting(&[&client])).limits(limits), router());
+    let mut socket = std::net::TcpStream::connect(server.address).unwrap();
+    socket.set_read_timeout(Some(common::HANG)).unwrap();
+    socket.write_all(b"\x16\x03\x01").unwrap();
+    assert_eq!(socket.read(&mut [0]).unwrap(), 0);
+}
+
+#[test]
+fn what_is_not_tls_gets_an_alert_and_the_end() {
+    use std::io::{Read, Write};
+    let client = certificates::good(now());
+    let server = Running::start(config(trusting(&[&client])), router());
+    let mut socket = std::net::TcpStream::connect(server.address).unwrap();
+    socket.set_read_timeout(Some(common::HANG)).unwrap();
+    socket.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
+    let mut said = Vec::new();
+    socket.read_to_end(&mut said).unwrap();
+    assert_eq!(said.first(), Some(&21), "an alert record: {said:?}");
+}
+
+#[test]
+fn an_idle_client_is_told() {
+    let client = certificates::good(now());
+    let limits = Limits { idle: std::time::Duration::from_millis(200), ..Limits::default() };
+    let server = Running::start(config(trusting(&[&client])).limits(limits), router());
+    let mut client = Client::enter(server.address, &client);
+    assert_eq!(client.answer(), err("", "idle"));
+    assert_eq!(client.end(), ClientEnd::Closed);
 }

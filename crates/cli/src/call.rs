@@ -1,0 +1,207 @@
+//! `pinwire call`: sends one command and prints its answer.
+
+use std::path::Path;
+use std::time::Duration;
+
+use clap::Args;
+use pinwire_client::{Address, Answer, Connection, Error, Handshaken, KnownServers, Request};
+use pinwire_server::proto::identity::Identity;
+
+use crate::exit::{self, Exit, Failure};
+use crate::home::Home;
+use crate::identity::There;
+use crate::{files, output, strangers};
+
+/// Send one command and print its answer
+///
+/// The answer's body goes to standard output; its status and headers go to standard error.
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES, after_long_help = long_help())]
+pub(crate) struct CallArgs {
+    /// The command and its arguments, each one word
+    #[arg(required = true, value_name = "COMMAND")]
+    words: Vec<String>,
+    /// Where the server is
+    #[arg(short, long, value_name = "HOST:PORT", env = "PINWIRE_SERVER", default_value = SERVER)]
+    server: Address,
+    /// A header of the command; may come again
+    #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", value_parser = header)]
+    headers: Vec<(String, String)>,
+    /// The command's body: the text itself, "@FILE" for a file's content, "-" for standard input
+    #[arg(long, value_name = "TEXT|@FILE|-")]
+    body: Option<String>,
+    /// Seconds that connecting, and then the answer, may take; the server is told
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
+    timeout: Duration,
+}
+
+pub(crate) fn run(args: &CallArgs, home: &Home) -> Result<Exit, Failure> {
+    let request = args.request()?;
+    let identity = identity(home)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::new(Exit::Failed, error.to_string()))?;
+    let answer = runtime.block_on(async {
+        let mut connection = args.connect(identity.as_ref(), home).await?;
+        // A little longer than the server takes to say `timed-out`, which tells more.
+        let call = connection.call(&request, Some(args.timeout));
+        let answer = within(args.timeout + GRACE, "no answer", &args.server, call).await?;
+        let _ = tokio::time::timeout(GRACE, connection.close()).await;
+        Ok::<_, Failure>(answer)
+    })?;
+    show(&answer)
+}
+
+impl CallArgs {
+    fn request(&self) -> Result<Request, Failure> {
+        let mut words = self.words.iter();
+        let name = words.next().map(String::as_str).unwrap_or_default();
+        let mut request = words.fold(Request::new(name), |request, word| request.arg(word));
+        for (name, value) in &self.headers {
+            request = request.header(name, value);
+        }
+        if let Some(body) = &self.body {
+            request = request.body(read_body(body)?);
+        }
+        // Refused before anybody is asked anything.
+        match request.encode(&mut Vec::new(), None, Some(self.timeout)) {
+            Ok(()) => Ok(request),
+            Err(misuse) => Err(Failure::usage(misuse.to_string())),
+        }
+    }
+
+    /// A connection to the right server. Whoever is asked about a stranger may think longer than the stranger
+    /// waits, so that connection is given up and made again.
+    async fn connect(&self, identity: Option<&Identity>, home: &Home) -> Result<Connection, Failure> {
+        let file = home.known_servers();
+        let within = |what| within(self.timeout, "no connection", &self.server, what);
+        let mut handshaken = within(Handshaken::connect(&self.server, identity)).await?;
+        match handshaken.check(&known_servers(&file)?) {
+            Ok(()) => {}
+            Err(Error::UnknownServer { address, .. }) => {
+                let digests = handshaken.certificate().digests;
+                drop(handshaken);
+                strangers::judge(&address, &digests, &file)?;
+                handshaken = within(Handshaken::connect(&self.server, identity)).await?;
+                handshaken.check(&known_servers(&file)?).map_err(|error| failure(&error, &self.server))?;
+            }
+            Err(error) => return Err(strangers::wrong(&error, &file)),
+        }
+        let greeted = tokio::time::timeout(self.timeout, handshaken.accept()).await;
+        greeted
+            .map_err(|_| too_long("no greeting", self.timeout, &self.server))?
+            .map_err(|error| failure(&error, &self.server))
+    }
+}
+
+async fn within<T>(
+    limit: Duration,
+    what: &str,
+    server: &Address,
+    future: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Failure> {
+    match tokio::time::timeout(limit, future).await {
+        Ok(result) => result.map_err(|error| failure(&error, server)),
+        Err(_) => Err(too_long(what, limit, server)),
+    }
+}
+
+fn too_long(what: &str, limit: Duration, server: &Address) -> Failure {
+    let text = format!("{what} from {server} within {} s; say --timeout to wait longer", limit.as_secs_f64());
+    Failure::new(Exit::NotReachable, text)
+}
+
+/// Sorts what went wrong by exit status, and says what to do where the error does not.
+fn failure(error: &Error, server: &Address) -> Failure {
+    let (exit, hint) = match error {
+        Error::Refused { code, text } | Error::Closed { code, text } => {
+            // The server's line as it came: the first thing that a reader, or a script, looks for.
+            let gap = if text.is_empty() { "" } else { ": " };
+            output::remark(format_args!("ERR: {code}{gap}{text}"));
+            let closed = matches!(error, Error::Closed { .. });
+            let what = if closed { "closed the connection" } else { "does not let this client in" };
+            return Failure::new(Exit::Refused, format!("{server} {what}"));
+        }
+        Error::NotReachable { .. } => {
+            (Exit::NotReachable, "\nis it running? `pinwire serve` starts one, -s HOST:PORT names another")
+        }
+        Error::UnknownServer { .. } | Error::WrongServer { .. } => (Exit::WrongServer, ""),
+        Error::Misuse(_) => (Exit::Usage, ""),
+        _ => (Exit::NotReachable, ""),
+    };
+    Failure::new(exit, format!("{error}{hint}"))
+}
+
+fn known_servers(file: &Path) -> Result<KnownServers, Failure> {
+    let text = files::read_text(file)?.unwrap_or_default();
+    KnownServers::parse(&text).map_err(|bad| Failure::file(file, bad))
+}
+
+/// Without a certificate the server says that it wants one, and that is the answer the user needs.
+fn identity(home: &Home) -> Result<Option<Identity>, Failure> {
+    let files = home.client();
+    match files.there() {
+        There::Neither => Ok(None),
+        _ => files.load().map(Some),
+    }
+}
+
+fn read_body(body: &str) -> Result<Vec<u8>, Failure> {
+    match body.strip_prefix('@') {
+        Some(file) => files::read(Path::new(file)),
+        None if body == "-" => files::read_or_stdin(Path::new(body)),
+        None => Ok(body.as_bytes().to_vec()),
+    }
+}
+
+fn show(answer: &Answer) -> Result<Exit, Failure> {
+    let exit = match &answer.status {
+        Ok(()) => {
+            output::remark("OK");
+            Exit::Done
+        }
+        Err((code, text)) => {
+            let gap = if text.is_empty() { "" } else { ": " };
+            output::remark(format_args!("ERR: {code}{gap}{text}"));
+            Exit::ErrorReply
+        }
+    };
+    for (name, value) in &answer.headers {
+        output::remark(format_args!("{name}: {value}"));
+    }
+    output::print(&answer.body)?;
+    output::end_line(&answer.body)?;
+    Ok(exit)
+}
+
+fn header(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once(':').ok_or("a header is 'Name: value'")?;
+    Ok((name.to_owned(), value.trim_matches(' ').to_owned()))
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse::<f64>().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    let bounds = Duration::from_millis(1)..=Duration::from_secs(LONGEST);
+    seconds.filter(|seconds| bounds.contains(seconds)).ok_or(format!("seconds, at most {LONGEST}"))
+}
+
+fn long_help() -> String {
+    format!("{EXAMPLES}\n\n{}", exit::help())
+}
+
+/// The server that is called unless another is named: where `serve` listens unless told otherwise.
+pub(crate) const SERVER: &str = "127.0.0.1:4433";
+/// For the way of the words.
+const GRACE: Duration = Duration::from_secs(2);
+/// A day: longer than any server's `Limits::timeout`.
+const LONGEST: u64 = 86_400;
+
+const EXAMPLES: &str = "\
+Examples:
+  pinwire call PUT employees/1-A --body 'Ada Lovelace'
+  pinwire call PUT employees/1-A --body @ada.json
+  pinwire call GET employees/1-A -s example.org:4433 > ada.json
+  pinwire call WHOAMI
+  pinwire call HELP
+
+A server is called by its pin: the known_servers file of the home folder says which one is right at which
+address. At a terminal you are asked about a server that is not in it.";

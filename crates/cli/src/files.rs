@@ -1,0 +1,150 @@
+//! Files that are never seen half written, and never lost to another program that writes the same one.
+
+use std::fs::{self, File};
+use std::io::{self, Read as _, Write as _};
+use std::path::Path;
+
+use tempfile::NamedTempFile;
+
+use crate::exit::Failure;
+
+/// Who may read a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Readers {
+    /// Its owner alone (mode 0600).
+    Owner,
+    /// Everybody (mode 0644, less what the umask takes).
+    All,
+}
+
+/// The whole file.
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    fs::read(path).map_err(|error| Failure::file(path, error))
+}
+
+/// The whole file, or nothing if it is not there.
+pub(crate) fn read_text(path: &Path) -> Result<Option<String>, Failure> {
+    match fs::read(path) {
+        Ok(bytes) => {
+            String::from_utf8(bytes).map(Some).map_err(|_| Failure::file(path, "this is not UTF-8 text"))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Failure::file(path, error)),
+    }
+}
+
+/// The file, or the standard input for "-".
+pub(crate) fn read_or_stdin(path: &Path) -> Result<Vec<u8>, Failure> {
+    if path != Path::new("-") {
+        return read(path);
+    }
+    let mut bytes = Vec::new();
+    match io::stdin().lock().read_to_end(&mut bytes) {
+        Ok(_) => Ok(bytes),
+        Err(error) => Err(Failure::file(Path::new("standard input"), error)),
+    }
+}
+
+/// A file that must not be there yet.
+pub(crate) fn create(path: &Path, content: &[u8], readers: Readers) -> Result<(), Failure> {
+    let written = write_beside(path, content, readers).and_then(|file| {
+        file.persist_noclobber(path).map_err(|error| error.error)?;
+        sync_folder(path)
+    });
+    written.map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => Failure::file(path, "it is there already; nothing was overwritten"),
+        _ => Failure::file(path, error),
+    })
+}
+
+/// The file with new content, at once and whole; who may read it stays as it was.
+pub(crate) fn replace(path: &Path, content: &[u8]) -> Result<(), Failure> {
+    // A link stays a link: what it leads to is replaced.
+    let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let replaced = write_beside(&target, content, Readers::All).and_then(|file| {
+        if let Ok(before) = fs::metadata(&target) {
+            file.as_file().set_permissions(before.permissions())?;
+        }
+        file.persist(&target).map_err(|error| error.error)?;
+        sync_folder(&target)
+    });
+    replaced.map_err(|error| Failure::file(path, error))
+}
+
+/// Holds off other pinwire programs that change files in the folder of `path`, until it is dropped.
+pub(crate) fn lock_beside(path: &Path) -> Result<File, Failure> {
+    let lock = folder(path).join(".pinwire.lock");
+    let locked = File::options().create(true).truncate(false).write(true).open(&lock);
+    let locked = locked.and_then(|file| file.lock().map(|()| file));
+    locked.map_err(|error| Failure::file(&lock, error))
+}
+
+/// A temporary file in the same folder, durable, with its final mode.
+fn write_beside(path: &Path, content: &[u8], readers: Readers) -> io::Result<NamedTempFile> {
+    let mut file = builder(readers).tempfile_in(folder(path))?;
+    file.write_all(content)?;
+    file.as_file().sync_all()?;
+    Ok(file)
+}
+
+fn folder(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+#[cfg(unix)]
+fn builder(readers: Readers) -> tempfile::Builder<'static, 'static> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mode = if readers == Readers::Owner { 0o600 } else { 0o644 };
+    let mut builder = tempfile::Builder::new();
+    builder.permissions(fs::Permissions::from_mode(mode));
+    builder
+}
+
+#[cfg(not(unix))]
+fn builder(_: Readers) -> tempfile::Builder<'static, 'static> {
+    // The folder's access list, which the user's profile gives, keeps others out.
+    tempfile::Builder::new()
+}
+
+/// The rename itself must outlive a crash.
+#[cfg(unix)]
+fn sync_folder(path: &Path) -> io::Result<()> {
+    File::open(folder(path))?.sync_all()
+}
+
+#[cfg(not(unix))]
+fn sync_folder(_: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_there_is_never_overwritten_by_create() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        create(&path, b"one", Readers::Owner).unwrap();
+        let refused = create(&path, b"two", Readers::Owner).unwrap_err();
+        assert!(refused.to_string().ends_with("nothing was overwritten"), "{refused}");
+        assert_eq!(fs::read(&path).unwrap(), b"one");
+        replace(&path, b"three").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"three");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file is left");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn modes_are_kept() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        let mode = || fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+        create(&path, b"one", Readers::Owner).unwrap();
+        assert_eq!(mode(), 0o600);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        replace(&path, b"two").unwrap();
+        assert_eq!(mode(), 0o640);
+    }
+}

@@ -1,0 +1,103 @@
+//! `pinwire keygen`: makes a key and its self-signed certificate.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use pinwire_server::proto::identity::KeyKind;
+use pinwire_server::proto::trust::Pin;
+
+use crate::exit::{Exit, Failure};
+use crate::home::Home;
+use crate::identity::{Files, YEARS};
+use crate::output;
+
+/// Make a key and its certificate; nothing is ever overwritten
+///
+/// The certificate is self-signed: who trusts it says so by its pin, which is printed.
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+#[group(id = "whose", multiple = false, args = ["name", "server", "client"])]
+pub(crate) struct KeygenArgs {
+    /// Make NAME.crt and NAME.key in the current folder, for a client of that name
+    name: Option<String>,
+    /// Make the home folder's server.crt and server.key
+    #[arg(long)]
+    server: bool,
+    /// Make the home folder's client.crt and client.key; so does saying nothing
+    #[arg(long)]
+    client: bool,
+    /// What kind of key [default: p256 for a server, ed25519 for a client]
+    #[arg(long, value_enum, value_name = "KIND")]
+    kind: Option<Kind>,
+    /// Years for which the certificate is valid
+    #[arg(long, value_name = "YEARS", default_value_t = YEARS, value_parser = clap::value_parser!(u32).range(1..))]
+    years: u32,
+    /// The folder for NAME.crt and NAME.key
+    #[arg(long, value_name = "FOLDER", default_value = ".", conflicts_with_all = ["server", "client"])]
+    out: PathBuf,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Kind {
+    P256,
+    Ed25519,
+}
+
+pub(crate) fn run(args: &KeygenArgs, home: &Home) -> Result<Exit, Failure> {
+    let (files, kind, common_name) = plan(args, home)?;
+    if args.name.is_none() {
+        home.create()?;
+    }
+    files.make(args.kind.map_or(kind, KeyKind::from), &common_name, args.years)?;
+    let identity = files.load()?;
+    output::remark(format_args!(
+        "made {} and {} (keep this one to yourself); the pin:",
+        files.certificate.display(),
+        files.key.display()
+    ));
+    let certificate = identity.certificate().map_err(|why| Failure::file(&files.certificate, why))?;
+    output::say(Pin::Spki(certificate.digests.spki))?;
+    Ok(Exit::Done)
+}
+
+fn plan(args: &KeygenArgs, home: &Home) -> Result<(Files, KeyKind, String), Failure> {
+    let Some(name) = &args.name else {
+        return Ok(match args.server {
+            true => (home.server(), KeyKind::P256, SERVER.to_owned()),
+            false => (home.client(), KeyKind::Ed25519, user_name()),
+        });
+    };
+    if name.contains(['/', '\\']) || name.starts_with('.') {
+        return Err(Failure::usage(format!("{name:?} is not a name; for another folder say --out FOLDER")));
+    }
+    let file = |ending| args.out.join(format!("{name}.{ending}"));
+    Ok((Files { certificate: file("crt"), key: file("key") }, KeyKind::Ed25519, name.clone()))
+}
+
+impl From<Kind> for KeyKind {
+    fn from(kind: Kind) -> KeyKind {
+        match kind {
+            Kind::P256 => KeyKind::P256,
+            Kind::Ed25519 => KeyKind::Ed25519,
+        }
+    }
+}
+
+/// The user's login name, as far as a trust file can hold it.
+pub(crate) fn user_name() -> String {
+    let known = ["USER", "LOGNAME", "USERNAME"].into_iter().find_map(|variable| std::env::var(variable).ok());
+    let allowed = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    let name: String = known.unwrap_or_default().chars().filter(allowed).take(64).collect();
+    if name.is_empty() { "me".to_owned() } else { name }
+}
+
+/// What a server's certificate is called: nobody reads it but people.
+pub(crate) const SERVER: &str = "pinwire server";
+
+const EXAMPLES: &str = "\
+Examples:
+  pinwire keygen                  makes this user's own, which `pinwire call` shows
+  pinwire keygen alice            makes alice.crt and alice.key here
+  pinwire keygen --server         makes the server's own, which `pinwire serve` shows
+
+Then let the client in at the server: pinwire trust add alice.crt --name alice";

@@ -1,0 +1,64 @@
+//! What the program says: results on standard output, the rest on standard error.
+
+use std::fmt;
+use std::io::{self, IsTerminal as _, Write as _};
+
+use crate::exit::{Exit, Failure};
+
+/// Writes to standard output.
+///
+/// # Errors
+/// If it cannot be written; a reader that has gone away (`| head`) is no error.
+pub(crate) fn print(bytes: &[u8]) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::new(Exit::Failed, format!("standard output: {error}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// At a terminal, ends the line that `printed` left open, so that the prompt does not stick to it. A file or
+/// a pipe gets exactly what was printed.
+pub(crate) fn end_line(printed: &[u8]) -> Result<(), Failure> {
+    let is_open = printed.last().is_some_and(|last| *last != b'\n');
+    if is_open && io::stdout().is_terminal() { print(b"\n") } else { Ok(()) }
+}
+
+/// Writes lines to standard output.
+pub(crate) fn say(text: impl fmt::Display) -> Result<(), Failure> {
+    print(format!("{text}\n").as_bytes())
+}
+
+/// Writes a line to standard error. If even that is gone, nobody is left to be told.
+pub(crate) fn remark(text: impl fmt::Display) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// Says why the program failed.
+pub(crate) fn complain(failure: &Failure) {
+    remark(format_args!("pinwire: {failure}"));
+}
+
+/// A word as a shell takes it.
+pub(crate) fn shell_word(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_survive_a_shell() {
+        assert_eq!(shell_word("a/b-1"), "a/b-1");
+        assert_eq!(shell_word("a b"), "'a b'");
+        assert_eq!(shell_word("it's"), r"'it'\''s'");
+        assert_eq!(shell_word(""), "''");
+    }
+}

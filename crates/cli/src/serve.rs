@@ -1,0 +1,126 @@
+//! `pinwire serve`: serves documents to the clients of the trust file.
+
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+
+use clap::Args;
+use pinwire_client::Address;
+use pinwire_documents::{Memory, commands};
+use pinwire_server::proto::identity::Identity;
+use pinwire_server::{Router, Server, ServerConfig, ServerTls, Tickets};
+
+use crate::exit::{Exit, Failure};
+use crate::home::Home;
+use crate::identity::Files;
+use crate::{files, log, output, setup, trust};
+
+/// Serve documents, in memory for now, to the clients of the trust file
+///
+/// What the home folder lacks is made first: who the server is, who you are for it, a trust file that lets
+/// you in, and the server's pin among your known servers. Nothing that is there is overwritten.
+/// Ctrl-C ends it once the commands under way are answered; a second Ctrl-C ends it at once.
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct ServeArgs {
+    /// Where to listen; port 0 takes a free one, which is printed
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:4433")]
+    listen: SocketAddr,
+    /// The server's certificate, in place of the home folder's
+    #[arg(long, value_name = "FILE", requires = "key")]
+    cert: Option<PathBuf>,
+    /// Its key
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    key: Option<PathBuf>,
+    /// The trust file, in place of the home folder's
+    #[arg(long, value_name = "FILE")]
+    trusted: Option<PathBuf>,
+    /// What is logged to standard error: error, warn, info, debug, or a filter like pinwire_server=debug
+    #[arg(long, value_name = "FILTER", env = "PINWIRE_LOG", hide_env_values = true, default_value = "info")]
+    log: String,
+}
+
+pub(crate) fn run(args: &ServeArgs, home: &Home) -> Result<Exit, Failure> {
+    log::start(&args.log)?;
+    make_what_lacks(args, home)?;
+    let identity_files = args.identity(home);
+    let identity = identity_files.load()?;
+    let certificate = setup::readable(&identity, &identity_files)?;
+    let server = bind(args, home, &identity)?;
+    let address = callable(server.local_addr());
+    setup::known_server(home, &address, certificate)?;
+    announce(server.local_addr(), &address, home)?;
+    server.run_until_signal().map_err(|error| Failure::new(Exit::Failed, error.to_string()))?;
+    Ok(Exit::Done)
+}
+
+impl ServeArgs {
+    fn identity(&self, home: &Home) -> Files {
+        match (&self.cert, &self.key) {
+            (Some(certificate), Some(key)) => Files { certificate: certificate.clone(), key: key.clone() },
+            _ => home.server(),
+        }
+    }
+
+    fn trusted(&self, home: &Home) -> PathBuf {
+        self.trusted.clone().unwrap_or_else(|| home.trusted())
+    }
+}
+
+/// Of two first starts at once, the second finds what the first has made.
+fn make_what_lacks(args: &ServeArgs, home: &Home) -> Result<(), Failure> {
+    home.create()?;
+    let _lock = files::lock_beside(&home.trusted())?;
+    if args.cert.is_none() {
+        setup::server_identity(home)?;
+    }
+    let is_new = setup::client_identity(home)?;
+    if args.trusted.is_none() {
+        setup::trust_file(home)?;
+    }
+    if is_new { setup::mention_trust(home, &args.trusted(home)) } else { Ok(()) }
+}
+
+fn bind(args: &ServeArgs, home: &Home, identity: &Identity) -> Result<Server<Router>, Failure> {
+    let trust = trust::read(&args.trusted(home))?;
+    let failed = |error: &dyn std::fmt::Display| Failure::new(Exit::Failed, error.to_string());
+    let tls = Tickets::new().and_then(|tickets| ServerTls::new(identity, tickets));
+    let config = ServerConfig::new(args.listen, tls.map_err(|error| failed(&error))?, trust);
+    Server::bind(config, commands(Router::new(), Memory::new())).map_err(|error| failed(&error))
+}
+
+/// Says that it listens, and how to call it.
+fn announce(bound: SocketAddr, address: &Address, home: &Home) -> Result<(), Failure> {
+    let mut call = program();
+    if !home.is_default {
+        call += &format!(" --home {}", output::shell_word(&home.folder().to_string_lossy()));
+    }
+    call += " call";
+    if address.to_string() != crate::call::SERVER {
+        call += &format!(" -s {address}");
+    }
+    output::say(format_args!(
+        "listening on {bound}\nfrom another terminal:\n  {call} PUT greetings/1 --body 'hello, world'\n  \
+         {call} GET greetings/1"
+    ))
+}
+
+/// The program as it was started, so that the line can be pasted.
+fn program() -> String {
+    let typed = std::env::args().next().filter(|typed| typed.contains(['/', '\\']));
+    typed.map_or_else(|| "pinwire".to_owned(), |typed| output::shell_word(&typed))
+}
+
+/// Where this machine can call what listens on `bound`: "all addresses" is none that can be called.
+fn callable(bound: SocketAddr) -> Address {
+    let mut at = bound;
+    if bound.ip().is_unspecified() {
+        at.set_ip(if bound.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
+    }
+    Address::from(at)
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  pinwire serve
+  pinwire serve --listen 0.0.0.0:4433
+  pinwire serve --cert /etc/pinwire/server.crt --key /etc/pinwire/server.key";

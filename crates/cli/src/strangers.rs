@@ -1,0 +1,110 @@
+//! A server that is not known: asks the user, as ssh does, or refuses where nobody can be asked.
+
+use std::io::{self, IsTerminal as _};
+use std::path::Path;
+
+use pinwire_client::{Address, Error, KnownServers};
+use pinwire_server::proto::certificate::Digests;
+use pinwire_server::proto::trust::Pin;
+
+use crate::exit::{Exit, Failure};
+use crate::{output, setup};
+
+/// What the user typed means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    Right,
+    Wrong,
+    Unclear,
+}
+
+/// Returns once the user has said that the server is the right one, and it stands in the file.
+pub(crate) fn judge(address: &Address, digests: &Digests, file: &Path) -> Result<(), Failure> {
+    let shown = &Pin::Spki(digests.spki);
+    if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
+        return Err(refuse(address, shown, file));
+    }
+    output::remark(format_args!(
+        "The server at {address} is not known. Its pin is\n  {shown}\nCompare it with what its operator says \
+         (`pinwire pin server.crt` there).\nIs it the right one? Type yes, no, or the pin:"
+    ));
+    match ask(digests)? {
+        true => {
+            setup::add_known_server(file, address, shown)?;
+            output::remark(format_args!("{address} is known from now on, in {}", file.display()));
+            Ok(())
+        }
+        false => Err(Failure::new(Exit::WrongServer, format!("{address} is not the right server"))),
+    }
+}
+
+/// Another pin is known under this address.
+pub(crate) fn wrong(error: &Error, file: &Path) -> Failure {
+    let text = format!(
+        "{error}\nif you know that its key was changed, take the line out of {} and call again",
+        file.display()
+    );
+    Failure::new(Exit::WrongServer, text)
+}
+
+fn refuse(address: &Address, shown: &Pin, file: &Path) -> Failure {
+    let line = KnownServers::line(address, shown);
+    let text = format!(
+        "the server at {address} is not known, and nobody is at a terminal to be asked; nothing was sent\n\
+         if this pin is the right one (compare it with `pinwire pin server.crt` there), add this line to {}:\n\
+         {line}",
+        file.display()
+    );
+    Failure::new(Exit::WrongServer, text)
+}
+
+fn ask(shown: &Digests) -> Result<bool, Failure> {
+    loop {
+        let mut typed = String::new();
+        match io::stdin().read_line(&mut typed) {
+            Ok(0) => return Ok(false),
+            Ok(_) => {}
+            Err(error) => return Err(Failure::new(Exit::Failed, format!("standard input: {error}"))),
+        }
+        match verdict(&typed, shown) {
+            Verdict::Right => return Ok(true),
+            Verdict::Wrong => return Ok(false),
+            Verdict::Unclear => output::remark("Type yes, no, or the pin:"),
+        }
+    }
+}
+
+/// A pin is compared; whoever pastes another one has found a wrong server.
+fn verdict(typed: &str, shown: &Digests) -> Verdict {
+    let typed = typed.trim();
+    match typed.parse::<Pin>() {
+        // SHA-1 proves no server.
+        Ok(pin) if pin.matches(shown) && !matches!(pin, Pin::Sha1(_)) => Verdict::Right,
+        Ok(_) => Verdict::Wrong,
+        Err(_) if typed.eq_ignore_ascii_case("yes") => Verdict::Right,
+        Err(_) if typed.eq_ignore_ascii_case("no") => Verdict::Wrong,
+        Err(_) => Verdict::Unclear,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_yes_and_the_very_pin_are_a_yes() {
+        let shown = Digests { spki: [7; 32], certificate: [9; 32], sha1: [7; 20] };
+        let verdict = |typed: &str| verdict(typed, &shown);
+        assert_eq!(verdict("yes\n"), Verdict::Right);
+        assert_eq!(
+            verdict(&format!("  {}\n", Pin::Spki([7; 32]).to_string().to_uppercase())),
+            Verdict::Right
+        );
+        assert_eq!(verdict(&Pin::Spki([8; 32]).to_string()), Verdict::Wrong);
+        assert_eq!(verdict(&Pin::Certificate([9; 32]).to_string()), Verdict::Right);
+        assert_eq!(verdict(&Pin::Sha1([7; 20]).to_string()), Verdict::Wrong);
+        assert_eq!(verdict("no"), Verdict::Wrong);
+        assert_eq!(verdict("y"), Verdict::Unclear, "as ssh: a slip of the finger is no yes");
+        assert_eq!(verdict(""), Verdict::Unclear);
+    }
+}
