@@ -57,11 +57,11 @@ pub(crate) fn run(args: &TrustArgs, home: &Home) -> Result<Exit, Failure> {
         What::Add { client, name, comment } => {
             let pin = pin_of(client)?;
             edit(&file, |text| Ok((add(text, &pin, name.as_deref(), comment.as_deref())?, ())))?;
-            output::remark(format_args!("{}: {pin} is let in", file.display()));
+            output::remark(format_args!("{}: {pin} is let in; {RESTART}", file.display()));
         }
         What::Remove { client } => {
             let gone = edit(&file, |text| remove(text, client))?;
-            output::remark(format_args!("{}: no more: {gone}", file.display()));
+            output::remark(format_args!("{}: taken out: {gone}\n{RESTART}", file.display()));
         }
         What::List => list(&file)?,
     }
@@ -122,6 +122,8 @@ fn pin_of(client: &str) -> Result<Pin, Failure> {
     }
     Err(Failure::usage(format!("{client:?} is neither a file nor a pin: {bad_pin}")))
 }
+
+const RESTART: &str = "a server that runs reads the file when it is started again";
 
 const EXAMPLES: &str = "\
 Examples:
