@@ -23,7 +23,7 @@ pub(crate) struct CallArgs {
     #[arg(required = true, value_name = "COMMAND")]
     words: Vec<String>,
     /// Where the server is
-    #[arg(short, long, value_name = "HOST:PORT", default_value = SERVER)]
+    #[arg(short, long, value_name = "HOST:PORT", env = "PINWIRE_SERVER", default_value = SERVER)]
     server: Address,
     /// A header of the command; may come again
     #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", value_parser = header)]
@@ -179,6 +179,7 @@ fn show(answer: &Answer) -> Result<Exit, Failure> {
         output::remark(format_args!("{name}: {value}"));
     }
     output::print(&answer.body)?;
+    output::end_line(&answer.body)?;
     Ok(exit)
 }
 

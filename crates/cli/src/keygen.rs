@@ -16,14 +16,14 @@ use crate::output;
 /// The certificate is self-signed: who trusts it says so by its pin, which is printed.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
-#[command(group(ArgGroup::new("whose").required(true).args(["name", "server", "client"])))]
+#[command(group(ArgGroup::new("whose").args(["name", "server", "client"])))]
 pub(crate) struct KeygenArgs {
     /// Make NAME.crt and NAME.key in the current folder, for a client of that name
     name: Option<String>,
     /// Make the home folder's server.crt and server.key
     #[arg(long)]
     server: bool,
-    /// Make the home folder's client.crt and client.key
+    /// Make the home folder's client.crt and client.key; so does saying nothing
     #[arg(long)]
     client: bool,
     /// What kind of key [default: p256 for a server, ed25519 for a client]
@@ -96,8 +96,8 @@ pub(crate) const SERVER: &str = "pinwire server";
 
 const EXAMPLES: &str = "\
 Examples:
+  pinwire keygen                  makes this user's own, which `pinwire call` shows
   pinwire keygen alice            makes alice.crt and alice.key here
-  pinwire keygen --client         makes this user's own, which `pinwire call` shows
   pinwire keygen --server         makes the server's own, which `pinwire serve` shows
 
 Then let the client in at the server: pinwire trust add alice.crt --name alice";

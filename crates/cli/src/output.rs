@@ -1,7 +1,7 @@
 //! What the program says: results on standard output, the rest on standard error.
 
 use std::fmt;
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 
 use crate::exit::{Exit, Failure};
 
@@ -17,6 +17,13 @@ pub(crate) fn print(bytes: &[u8]) -> Result<(), Failure> {
         }
         _ => Ok(()),
     }
+}
+
+/// At a terminal, ends the line that `printed` left open, so that the prompt does not stick to it. A file or
+/// a pipe gets exactly what was printed.
+pub(crate) fn end_line(printed: &[u8]) -> Result<(), Failure> {
+    let is_open = printed.last().is_some_and(|last| *last != b'\n');
+    if is_open && io::stdout().is_terminal() { print(b"\n") } else { Ok(()) }
 }
 
 /// Writes lines to standard output.

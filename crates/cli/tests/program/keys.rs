@@ -53,7 +53,7 @@ fn keygen_makes_what_openssl_takes() {
 #[test]
 fn keygen_never_overwrites() {
     let place = Place::new();
-    for args in [&["keygen", "--server"][..], &["keygen", "--client"], &["keygen", "alice"]] {
+    for args in [&["keygen", "--server"][..], &["keygen"], &["keygen", "alice"]] {
         let pin = place.ok(args);
         assert!(pin.starts_with("spki-sha256:") && pin.lines().count() == 1, "{pin}");
         let again = place.run(args);
@@ -70,7 +70,9 @@ fn keygen_never_overwrites() {
 #[test]
 fn keygen_is_told_for_whom() {
     let place = Place::new();
-    for args in [&["keygen"][..], &["keygen", "--server", "--client"], &["keygen", "../alice"]] {
+    for args in
+        [&["keygen", "--server", "--client"][..], &["keygen", "../alice"], &["keygen", "a", "--client"]]
+    {
         assert_eq!(place.run(args).status, 2, "{args:?}");
     }
 }

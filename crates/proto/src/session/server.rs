@@ -34,7 +34,7 @@ pub struct ServerSession {
     /// Replies that came between turns.
     waiting: Vec<u8>,
     judged: Option<Box<Judged>>,
-    /// Whether the list let the peer in.
+    /// Whether the peer was let in.
     is_known: bool,
     /// Whether a command waits because too much is unsent.
     is_held: bool,
@@ -202,7 +202,6 @@ impl ServerSession {
         match trust::judge(list, presented, now.unix) {
             Ok(judged) => {
                 self.judged = Some(Box::new(judged));
-                self.is_known = true;
                 self.phase = Phase::Connecting;
             }
             Err(refusal) => self.close_with(refusal.code, &refusal.text, replies),
@@ -365,6 +364,7 @@ impl ServerSession {
     pub fn admit(&mut self, replies: &mut Vec<u8>) {
         if matches!(self.phase, Phase::Connecting) {
             greeting_ok(replies);
+            self.is_known = true;
             self.phase = Phase::Ready;
         }
     }
@@ -609,6 +609,11 @@ impl ServerSession {
     /// Whether everything was said: the driver sends what is sealed, then closes as section 7 says.
     pub fn is_closed(&self) -> bool {
         matches!(self.phase, Phase::Closed)
+    }
+
+    /// Whether nothing of the peer's is kept: no bytes, no flights, no replies. So it is while idle.
+    pub fn owns_nothing(&self) -> bool {
+        self.left.is_none() && self.flights.is_none() && self.waiting.capacity() == 0
     }
 
     /// Whether replies came between turns.

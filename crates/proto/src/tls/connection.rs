@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rustls::client::{ClientConnectionData, UnbufferedClientConnection};
 use rustls::pki_types::ServerName;
 use rustls::server::{ServerConnectionData, UnbufferedServerConnection};
-use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, UnbufferedStatus};
+use rustls::unbuffered::{ConnectionState, EncodeError, EncodeTlsData, EncryptError, UnbufferedStatus};
 use rustls::{ClientConfig, HandshakeKind, ServerConfig};
 
 use super::TlsFailure;
@@ -20,6 +20,8 @@ pub(super) struct Connection {
     /// Bytes given to rustls in the handshake.
     fed: usize,
     peer_closed: bool,
+    /// Nothing is asked of rustls after a failure.
+    failed: bool,
     /// What rustls answered while it read (a KeyUpdate, say): goes out before the next record.
     answers: Vec<u8>,
 }
@@ -47,7 +49,7 @@ impl Connection {
     }
 
     fn new(side: Side) -> Self {
-        Connection { side, shown: 0, fed: 0, peer_closed: false, answers: Vec::new() }
+        Connection { side, shown: 0, fed: 0, peer_closed: false, failed: false, answers: Vec::new() }
     }
 
     /// Goes on with the handshake, one whole record of `wire` more at a time, and stops with the record that
@@ -115,11 +117,24 @@ impl Connection {
 
     /// Opens all whole records of `wire` to the end of `plain`; says how many bytes of `wire` are done with.
     pub(super) fn open(&mut self, wire: &mut [u8], plain: &mut Vec<u8>) -> Result<usize, TlsFailure> {
-        self.pump(wire, plain)
+        let whole = whole_records(wire);
+        let used = self.pump(&mut wire[..whole], plain)?;
+        if self.peer_closed {
+            // RFC 8446 6.1: "Any data received after a closure alert has been received MUST be ignored."
+            return Ok(wire.len());
+        }
+        if used < whole {
+            // rustls keeps a message's first part in the wire, of any length, and must be shown it at every
+            // call. No implementation cuts a KeyUpdate's five bytes or a ticket: whoever does wants us to fall.
+            self.failed = true;
+            return Err(TlsFailure::new("a handshake message in pieces after the handshake"));
+        }
+        Ok(used)
     }
 
     /// Makes records of `replies` at the end of `sealed`.
     pub(super) fn seal(&mut self, replies: &[u8], sealed: &mut Vec<u8>) -> Result<(), TlsFailure> {
+        self.check()?;
         sealed.append(&mut self.answers);
         if replies.is_empty() {
             return Ok(());
@@ -132,6 +147,7 @@ impl Connection {
 
     /// Says close_notify at the end of `sealed`.
     pub(super) fn close(&mut self, sealed: &mut Vec<u8>) -> Result<(), TlsFailure> {
+        self.check()?;
         sealed.append(&mut self.answers);
         match &mut self.side {
             Side::Server(server) => write(server, Writing::CloseNotify, sealed),
@@ -141,16 +157,24 @@ impl Connection {
 
     /// After a failure: the alert that tells the peer, at the end of `sealed`.
     pub(super) fn alert(&mut self, sealed: &mut Vec<u8>) {
-        // The failure itself comes back once the alert is out: it is known already.
-        let _ = self.pump(&mut [], &mut Vec::new());
         sealed.append(&mut self.answers);
     }
 
     fn pump(&mut self, wire: &mut [u8], plain: &mut Vec<u8>) -> Result<usize, TlsFailure> {
+        self.check()?;
         let (answers, closed) = (&mut self.answers, &mut self.peer_closed);
-        match &mut self.side {
+        let pumped = match &mut self.side {
             Side::Server(server) => pump(server, wire, plain, answers, closed),
             Side::Client(client) => pump(client, wire, plain, answers, closed),
+        };
+        self.failed = pumped.is_err();
+        pumped
+    }
+
+    fn check(&self) -> Result<(), TlsFailure> {
+        match self.failed {
+            true => Err(TlsFailure::new("it has failed before")),
+            false => Ok(()),
         }
     }
 }
@@ -186,13 +210,16 @@ fn pump<C: Unbuffered>(
     let mut used = 0;
     loop {
         let UnbufferedStatus { mut discard, state, .. } = connection.process(&mut wire[used..]);
-        let done = match state? {
+        let state = match state {
+            Ok(state) => state,
+            Err(error) => {
+                take_alert(connection, &mut wire[used..], answers)?;
+                return Err(error.into());
+            }
+        };
+        let done = match state {
             ConnectionState::EncodeTlsData(mut flight) => {
-                append(answers, |room| match flight.encode(room) {
-                    Ok(length) => Ok(length),
-                    Err(EncodeError::InsufficientSize(needs)) => Err(Ok(needs.required_size)),
-                    Err(error) => Err(Err(TlsFailure::new(error.to_string()))),
-                })?;
+                encode(&mut flight, answers)?;
                 false
             }
             ConnectionState::TransmitTlsData(flight) => {
@@ -222,6 +249,36 @@ fn pump<C: Unbuffered>(
             return Ok(used);
         }
     }
+}
+
+/// What rustls still has to say, its alert last. Asked once more, it would look at `wire` again, which it must
+/// not after a failure.
+fn take_alert<C: Unbuffered>(
+    connection: &mut C,
+    wire: &mut [u8],
+    answers: &mut Vec<u8>,
+) -> Result<(), TlsFailure> {
+    while let Ok(ConnectionState::EncodeTlsData(mut flight)) = connection.process(wire).state {
+        let start = answers.len();
+        encode(&mut flight, answers)?;
+        if is_alert(&answers[start..]) {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// In the clear by its type; sealed by its length, which no handshake message is short enough for.
+fn is_alert(record: &[u8]) -> bool {
+    record.first() == Some(&21) || record.len() == HEADER + ALERT + 1 + TAG
+}
+
+fn encode<D>(flight: &mut EncodeTlsData<'_, D>, answers: &mut Vec<u8>) -> Result<(), TlsFailure> {
+    append(answers, |room| match flight.encode(room) {
+        Ok(length) => Ok(length),
+        Err(EncodeError::InsufficientSize(needs)) => Err(Ok(needs.required_size)),
+        Err(error) => Err(Err(TlsFailure::new(error.to_string()))),
+    })
 }
 
 #[derive(Clone, Copy)]
@@ -286,4 +343,20 @@ fn record_length(wire: &[u8]) -> Option<usize> {
     }
 }
 
+/// The length of the whole records at the beginning of `wire`. What no record can begin with counts up to the
+/// end: rustls refuses it.
+fn whole_records(wire: &[u8]) -> usize {
+    let mut at = 0;
+    while let Some(length) = record_length(&wire[at..]) {
+        at += length;
+    }
+    at
+}
+
 const HEADER: usize = 5;
+
+/// Level and description (RFC 8446 6).
+const ALERT: usize = 2;
+
+/// Of every suite that is offered.
+const TAG: usize = 16;

@@ -1,0 +1,219 @@
+//! The server's end: drives its session exactly as the server does, with a script for a handler.
+
+use pinwire_proto::code::Code;
+use pinwire_proto::session::{Buffers, Disconnect, Event, Now, ReplyTo, ServerSession};
+use pinwire_proto::trust::TrustList;
+
+use super::Link;
+
+/// A server's connection: what it heard, and how it answers.
+#[derive(Debug)]
+pub struct ServerEnd {
+    /// The session itself.
+    pub session: ServerSession,
+    /// The list that judges.
+    pub list: TrustList,
+    /// What the handler does.
+    pub script: Script,
+    io: Buffers,
+    outbox: Vec<u8>,
+    connects: usize,
+    heard: Vec<String>,
+    bodies: Vec<Vec<u8>>,
+    held: Vec<(String, ReplyTo)>,
+    cancelled: Vec<u32>,
+    turns: usize,
+}
+
+/// What the handler does. By default it echoes: a body if there is one, else the command's line.
+#[derive(Clone, Debug, Default)]
+pub struct Script {
+    /// Commands of these names are answered later, by [`ServerEnd::answer`].
+    pub holds: Vec<&'static str>,
+    /// Bodies of commands of these names are refused from their heads.
+    pub refuses_bodies: Vec<&'static str>,
+    /// Every peer is refused.
+    pub refuses: Option<(Code, &'static str)>,
+    /// Every answer's body, instead of the echo.
+    pub says: Option<Vec<u8>>,
+}
+
+impl ServerEnd {
+    pub(super) fn new(session: ServerSession, list: TrustList) -> Self {
+        ServerEnd {
+            session,
+            list,
+            script: Script::default(),
+            io: Buffers::default(),
+            outbox: Vec::new(),
+            connects: 0,
+            heard: Vec::new(),
+            bodies: Vec::new(),
+            held: Vec::new(),
+            cancelled: Vec::new(),
+            turns: 0,
+        }
+    }
+
+    /// The commands that the handler got, oldest first.
+    pub fn heard(&self) -> &[String] {
+        &self.heard
+    }
+
+    /// Their bodies.
+    pub fn bodies(&self) -> &[Vec<u8>] {
+        &self.bodies
+    }
+
+    /// The flights that the client took back.
+    pub fn cancelled(&self) -> &[u32] {
+        &self.cancelled
+    }
+
+    /// How often the handler was asked whether it takes the peer.
+    pub fn connects(&self) -> usize {
+        self.connects
+    }
+
+    /// Bytes that are sealed and not taken by the socket.
+    pub fn unsent(&self) -> usize {
+        self.outbox.len()
+    }
+
+    /// Turns so far.
+    pub fn turns(&self) -> usize {
+        self.turns
+    }
+
+    /// How it ended.
+    pub fn ended(&self) -> Option<&Disconnect> {
+        self.session.ended()
+    }
+
+    /// The code with which the server closed.
+    pub fn closed_with(&self) -> Option<Code> {
+        match self.session.ended() {
+            Some(Disconnect::Closed { code, .. }) => Some(*code),
+            _ => None,
+        }
+    }
+
+    /// Where the answer of the held command of this line goes.
+    pub fn held(&self, line: &str) -> ReplyTo {
+        let found = self.held.iter().find(|(held, _)| held == line);
+        found.expect("the story holds this command").1
+    }
+
+    /// Answers a held command between turns.
+    pub fn answer(&mut self, line: &str, body: impl AsRef<[u8]>) {
+        let to = self.held(line);
+        let answered = self.session.between_turns(|session, replies| {
+            session.ok(&to, replies, |reply| {
+                reply.body(body.as_ref());
+                Ok(())
+            })
+        });
+        answered.expect("an answer of a story");
+    }
+
+    /// The server wants to stop.
+    pub fn stop(&mut self) {
+        self.session.stop();
+    }
+
+    /// The server closes the connection, between turns.
+    pub fn close_with(&mut self, code: Code, text: &str) {
+        self.session.between_turns(|session, replies| session.close_with(code, text, replies));
+    }
+
+    /// The server's sweep: deadlines of the connection and of its commands.
+    pub(super) fn expire(&mut self, now: Now) {
+        for (_, to) in &self.held {
+            if to.deadline.is_some_and(|deadline| deadline <= now.instant) {
+                self.session.between_turns(|session, replies| session.time_out(to, replies));
+            }
+        }
+        self.session.expire(now);
+    }
+
+    /// One turn, as the server's connection has it; whether anything moved.
+    pub(super) fn turn(&mut self, now: Now, up: &mut Link, down: &mut Link) -> bool {
+        let before = self.traffic(down);
+        self.io.unsent = self.outbox.len();
+        let filled = self.fill(up);
+        self.session.open(now, &self.list, &mut self.io);
+        self.handle(now);
+        self.session.seal(now, &mut self.io);
+        self.outbox.append(&mut self.io.sealed);
+        down.put(&mut self.outbox);
+        self.session.taken(self.outbox.len());
+        self.turns += 1;
+        if self.session.is_closed() && self.outbox.is_empty() {
+            down.end();
+        }
+        filled || self.session.wants_turn(self.outbox.len()) || before != self.traffic(down)
+    }
+
+    fn traffic(&self, down: &Link) -> (usize, usize, bool) {
+        (down.log().len(), self.outbox.len(), self.session.is_closed())
+    }
+
+    fn fill(&mut self, up: &mut Link) -> bool {
+        if self.session.is_closed() {
+            // What still comes is thrown away.
+            return !up.take(usize::MAX).is_empty() || up.take_end();
+        }
+        if !self.session.wants_read(self.outbox.len()) {
+            return false;
+        }
+        let space = self.io.wire.space();
+        let came = up.take(space.len());
+        space[..came.len()].copy_from_slice(&came);
+        self.io.wire.filled(came.len());
+        // A socket says its end by itself, once all before it is read.
+        let ended = came.is_empty() && up.take_end();
+        if ended {
+            self.session.end_of_input();
+        }
+        ended || !came.is_empty()
+    }
+
+    fn handle(&mut self, now: Now) {
+        let Buffers { plain, replies, .. } = &mut self.io;
+        while let Some(event) = self.session.next(now, plain, replies) {
+            match event {
+                Event::Connect => {
+                    self.connects += 1;
+                    match self.script.refuses {
+                        None => self.session.admit(replies),
+                        Some((code, text)) => self.session.refuse(code, text, replies),
+                    }
+                }
+                Event::Body(head) => {
+                    if self.script.refuses_bodies.contains(&head.name()) {
+                        self.session.refuse_body(Code::NotPermitted, "no body", replies);
+                    }
+                }
+                Event::Command { head, body, to } => {
+                    self.heard.push(head.line().to_owned());
+                    self.bodies.push(body.to_owned());
+                    if self.script.holds.contains(&head.name()) {
+                        self.held.push((head.line().to_owned(), to));
+                        continue;
+                    }
+                    let said = match &self.script.says {
+                        Some(said) => said,
+                        None if body.is_empty() => head.line().as_bytes(),
+                        None => body,
+                    };
+                    let answered = self.session.ok(&to, replies, |reply| {
+                        reply.body(said);
+                        Ok(())
+                    });
+                    answered.expect("an echo keeps the protocol");
+                }
+                Event::Cancelled(flight) => self.cancelled.push(flight),
+            }
+        }
+    }
+}
