@@ -51,7 +51,7 @@ impl Place {
     pub(crate) fn program(&self) -> Command {
         let mut program = Command::new(env!("CARGO_BIN_EXE_pinwire"));
         program.current_dir(self.0.path()).env("PINWIRE_HOME", self.path("home")).env("USER", "ada");
-        program.env_remove("PINWIRE_LOG").stdin(Stdio::null());
+        program.env_remove("PINWIRE_LOG").env_remove("PINWIRE_SERVER").stdin(Stdio::null());
         program
     }
 
