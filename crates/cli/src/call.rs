@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use clap::Args;
 use pinwire_client::{Address, Answer, Error, Handshaken, KnownServers, Request};
-use pinwire_proto::code::Code;
-use pinwire_proto::identity::Identity;
+use pinwire_server::proto::code::Code;
+use pinwire_server::proto::identity::Identity;
 
 use crate::exit::{self, Exit, Failure};
 use crate::home::Home;

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, ValueEnum};
-use pinwire_proto::identity::KeyKind;
-use pinwire_proto::trust::Pin;
+use pinwire_server::proto::identity::KeyKind;
+use pinwire_server::proto::trust::Pin;
 
 use crate::exit::{Exit, Failure};
 use crate::home::Home;

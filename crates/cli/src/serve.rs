@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use pinwire_client::Address;
 use pinwire_documents::{Memory, commands};
-use pinwire_proto::identity::Identity;
+use pinwire_server::proto::identity::Identity;
 use pinwire_server::{Router, Server, ServerConfig, ServerTls, Tickets};
 
 use crate::exit::{Exit, Failure};

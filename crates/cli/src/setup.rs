@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use pinwire_client::{Address, Known, KnownServers};
-use pinwire_proto::certificate::Certificate;
-use pinwire_proto::identity::{Identity, KeyKind};
-use pinwire_proto::trust::{Pin, add};
+use pinwire_server::proto::certificate::Certificate;
+use pinwire_server::proto::identity::{Identity, KeyKind};
+use pinwire_server::proto::trust::{Pin, add};
 
 use crate::exit::{Exit, Failure};
 use crate::files::{self, Readers};

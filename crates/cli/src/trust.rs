@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use pinwire_proto::trust::{EditError, Entry, Pin, Sha1, TrustList, add, remove};
+use pinwire_server::proto::trust::{EditError, Entry, Pin, Sha1, TrustList, add, remove};
 
 use crate::exit::{Exit, Failure};
 use crate::files::{self, Readers};

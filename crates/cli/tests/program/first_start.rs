@@ -48,7 +48,7 @@ fn a_second_start_changes_nothing() {
     assert!(!second.said.contains("made"), "{}", second.said);
 }
 
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 #[test]
 fn an_operators_signal_ends_it_well() {
     let place = Place::new();
@@ -66,7 +66,7 @@ fn a_client_that_was_taken_out_stays_out() {
     assert!(ran.err.contains("ERR: unfamiliar-certificate: spki-sha256:"), "{}", ran.err);
 }
 
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 #[test]
 fn a_new_client_is_not_put_on_an_old_list() {
     let place = Place::new();
