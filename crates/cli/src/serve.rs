@@ -7,7 +7,7 @@ use clap::Args;
 use pinwire_client::Address;
 use pinwire_documents::{Memory, commands};
 use pinwire_server::proto::identity::Identity;
-use pinwire_server::{Router, Server, ServerConfig, ServerTls, Tickets};
+use pinwire_server::{Router, Server, ServerConfig, ServerTls, Sha1, Tickets};
 
 use crate::exit::{Exit, Failure};
 use crate::home::Home;
@@ -34,6 +34,9 @@ pub(crate) struct ServeArgs {
     /// The trust file, in place of the home folder's
     #[arg(long, value_name = "FILE")]
     trusted: Option<PathBuf>,
+    /// Take SHA-1 thumbprints (40 hexadecimal digits) in the trust file too; SHA-1 is weak
+    #[arg(long)]
+    accept_sha1: bool,
     /// What is logged to standard error: error, warn, info, debug, or a filter like pinwire_server=debug
     #[arg(long, value_name = "FILTER", env = "PINWIRE_LOG", hide_env_values = true, default_value = "info")]
     log: String,
