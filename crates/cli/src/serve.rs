@@ -57,6 +57,10 @@ pub(crate) fn run(args: &ServeArgs, home: &Home) -> Result<Exit, Failure> {
 }
 
 impl ServeArgs {
+    fn sha1(&self) -> Sha1 {
+        if self.accept_sha1 { Sha1::Accept } else { Sha1::Refuse }
+    }
+
     fn identity(&self, home: &Home) -> Files {
         match (&self.cert, &self.key) {
             (Some(certificate), Some(key)) => Files { certificate: certificate.clone(), key: key.clone() },
@@ -80,11 +84,11 @@ fn make_what_lacks(args: &ServeArgs, home: &Home) -> Result<(), Failure> {
     if args.trusted.is_none() {
         setup::trust_file(home)?;
     }
-    if is_new { setup::mention_trust(home, &args.trusted(home)) } else { Ok(()) }
+    if is_new { setup::mention_trust(home, &args.trusted(home), args.sha1()) } else { Ok(()) }
 }
 
 fn bind(args: &ServeArgs, home: &Home, identity: &Identity) -> Result<Server<Router>, Failure> {
-    let trust = trust::read(&args.trusted(home))?;
+    let trust = trust::read(&args.trusted(home), args.sha1())?;
     let failed = |error: &dyn std::fmt::Display| Failure::new(Exit::Failed, error.to_string());
     let tls = Tickets::new().and_then(|tickets| ServerTls::new(identity, tickets));
     let config = ServerConfig::new(args.listen, tls.map_err(|error| failed(&error))?, trust);
