@@ -70,3 +70,21 @@ fn of_many_at_once_none_is_lost() {
     assert!(adding.into_iter().all(|mut child| child.wait().unwrap().success()));
     assert_eq!(place.ok(&["trust", "list"]).lines().count(), 16);
 }
+
+#[test]
+fn sha1_thumbprints_are_taken_where_the_operator_accepts_them() {
+    let place = Place::new();
+    assert_eq!(place.run(&["keygen"]).status, 0);
+    let pin = place.run(&["pin", "home/client.crt", "--form", "sha1"]);
+    let pin = String::from_utf8(pin.out).unwrap();
+    let added = place.run(&["trust", "add", pin.trim(), "--name", "old"]);
+    assert_eq!(added.status, 0);
+    assert!(added.err.contains("--accept-sha1"), "{}", added.err);
+
+    let refused = place.run(&["serve", "--listen", "127.0.0.1:0"]);
+    assert_eq!(refused.status, 6, "{}", refused.err);
+    assert!(refused.err.contains("SHA-1"), "{}", refused.err);
+
+    let serving = place.serve_with(&["--accept-sha1"]);
+    assert_eq!(place.run(&["call", "-s", &serving.address, "PING"]).status, 0);
+}
