@@ -40,7 +40,7 @@ pub struct ServerSession {
     is_held: bool,
     /// Bytes of the stream to the peer, sealed since the beginning.
     sealed: u64,
-    /// Bytes of that which the socket has taken, as of this turn's beginning.
+    /// Bytes of that which the socket has taken.
     sent: u64,
     began: Instant,
     active: Instant,
@@ -98,7 +98,7 @@ enum Phase {
     /// The greeting is out: heads come next.
     Ready,
     Receiving(Box<Coming>),
-    Discarding(Discard),
+    Discarding(Box<Skipped>),
     /// All is said but close_notify.
     Closing,
     Closed,
@@ -122,8 +122,20 @@ pub(super) struct Coming {
     head: OwnedHead,
     body: Body,
     to: ReplyTo,
-    /// When the progress that counts as activity began, and how much of it there is.
-    span: Instant,
+    pace: Pace,
+}
+
+/// A body that is read over.
+#[derive(Debug)]
+struct Skipped {
+    body: Discard,
+    pace: Pace,
+}
+
+/// How fast a body comes: it is activity while it brings [`PROGRESS`] bytes in each span.
+#[derive(Clone, Copy, Debug)]
+struct Pace {
+    since: Instant,
     progress: u64,
 }
 
@@ -166,7 +178,8 @@ impl ServerSession {
     /// Wire → plain: takes records apart, and judges the peer between the handshake and its first record.
     pub fn open(&mut self, now: Now, list: &TrustList, io: &mut Buffers) {
         self.sent = self.sealed.saturating_sub(io.unsent as u64);
-        io.replies.append(&mut self.waiting);
+        // Taken whole: an idle connection owns no buffer.
+        io.replies.append(&mut std::mem::take(&mut self.waiting));
         if let Some(left) = self.left.take() {
             io.wire.put_back(&left.wire);
             io.plain.bytes.extend_from_slice(&left.plain);
@@ -216,7 +229,9 @@ impl ServerSession {
         let before = io.plain.bytes.len();
         let used = self.layer.open(io.wire.unread(), &mut io.plain.bytes)?;
         io.wire.consume(used);
-        if io.plain.bytes.len() > before && !matches!(self.phase, Phase::Receiving(_)) {
+        // A body has its own measure of activity.
+        let is_body = matches!(self.phase, Phase::Receiving(_) | Phase::Discarding(_));
+        if io.plain.bytes.len() > before && !is_body {
             self.active = now.instant;
         }
         if self.layer.peer_closed() && self.input == Input::Open {
@@ -233,9 +248,9 @@ impl ServerSession {
             match &mut self.phase {
                 Phase::Connecting if self.input == Input::Stopped => return None,
                 Phase::Connecting => return Some(Event::Connect),
-                Phase::Discarding(discard) => {
-                    *at += discard.take(&bytes[*at..]);
-                    if !discard.is_done() {
+                Phase::Discarding(skipped) => {
+                    *at += skipped.take(&bytes[*at..], now, &mut self.active, self.limits.slow_reader);
+                    if !skipped.body.is_done() {
                         return None;
                     }
                     self.phase = Phase::Ready;
@@ -286,7 +301,7 @@ impl ServerSession {
         };
         self.head_began = None;
         if head.name().eq_ignore_ascii_case("CANCEL") {
-            return self.cancel(&head, length, replies);
+            return self.cancel(now, &head, length, replies);
         }
         self.begin(now, head, length, replies)
     }
@@ -314,7 +329,7 @@ impl ServerSession {
         if full {
             let text = format!("{} commands are in flight already", self.limits.in_flight);
             self.error(&to, replies, Code::Overloaded, &text);
-            return self.pass(length, size);
+            return self.pass(now, length, size);
         }
         if size == 0 {
             return Found::Event(length, Event::Command { head, body: &[], to });
@@ -324,21 +339,21 @@ impl ServerSession {
     }
 
     /// Goes on behind a head of `length` bytes, whose body of `size` nobody wants.
-    fn pass<'p>(&mut self, length: usize, size: u64) -> Found<'p> {
+    fn pass<'p>(&mut self, now: Now, length: usize, size: u64) -> Found<'p> {
         if size > 0 {
-            self.phase = Phase::Discarding(Discard::new(size));
+            self.phase = Phase::Discarding(Box::new(Skipped::new(size, Pace::new(now.instant))));
         }
         Found::Passed(length)
     }
 
-    fn cancel<'p>(&mut self, head: &Head<'p>, length: usize, replies: &mut Vec<u8>) -> Found<'p> {
+    fn cancel<'p>(&mut self, now: Now, head: &Head<'p>, length: usize, replies: &mut Vec<u8>) -> Found<'p> {
         let size = head.size().unwrap_or(0);
         if size > self.limits.body {
             let to = ReplyTo { sequence: None, flight: self.flown, deadline: None };
             self.body_too_large(&to, size, replies);
             return Found::Passed(length);
         }
-        let passed = self.pass(length, size);
+        let passed = self.pass(now, length, size);
         let Some(sequence) = head.arg(0).and_then(|word| Sequence::new(word.as_bytes())) else {
             return passed;
         };
@@ -379,8 +394,8 @@ impl ServerSession {
     /// The body of the last [`Event::Body`] is not wanted: answers at once, reads the body and throws it away.
     pub fn refuse_body(&mut self, code: Code, text: &str, replies: &mut Vec<u8>) {
         if let Phase::Receiving(coming) = &self.phase {
-            let (to, left) = (coming.to, coming.left());
-            self.phase = Phase::Discarding(Discard::new(left));
+            let (to, skipped) = (coming.to, Skipped::new(coming.left(), coming.pace));
+            self.phase = Phase::Discarding(Box::new(skipped));
             self.error(&to, replies, code, text);
         }
     }
@@ -443,7 +458,9 @@ impl ServerSession {
     pub fn between_turns<R>(&mut self, answer: impl FnOnce(&mut Self, &mut Vec<u8>) -> R) -> R {
         let mut waiting = std::mem::take(&mut self.waiting);
         let result = answer(self, &mut waiting);
-        self.waiting = waiting;
+        if !self.is_closed() {
+            self.waiting = waiting;
+        }
         result
     }
 
@@ -540,7 +557,9 @@ impl ServerSession {
 
     /// Ends the connection if its last command is answered and no other will begin.
     fn settle(&mut self, replies: &mut Vec<u8>) {
-        let busy = self.flights.as_ref().is_some_and(|flights| flights.running() > 0);
+        // A command whose body has not come will not run, and is not waited for.
+        let running = self.flights.as_ref().map_or(0, |flights| flights.running());
+        let busy = running > self.receiving();
         match self.input {
             Input::Cut => {
                 self.end(Disconnect::Vanished);
@@ -550,7 +569,7 @@ impl ServerSession {
             Input::Stopped if !busy && !self.layer.is_handshaking() => {
                 self.close_with(Code::ShuttingDown, "", replies);
             }
-            Input::Finished if !busy && !self.is_saturated(replies.len()) => self.finish(),
+            Input::Finished if !busy && !self.is_held => self.finish(),
             _ => {}
         }
     }
@@ -558,6 +577,7 @@ impl ServerSession {
     fn finish(&mut self) {
         if !matches!(self.phase, Phase::Closing | Phase::Closed) {
             self.phase = Phase::Closing;
+            self.flights = None;
             self.ended = Some(Box::new(Disconnect::Peer));
         }
     }
@@ -568,9 +588,15 @@ impl ServerSession {
             Phase::Closed => None,
             _ => Leftovers::save(io),
         };
-        match matches!(self.phase, Phase::Ready) && self.scan != Scan::default() {
+        // While the server itself does not read, no head is late.
+        let is_begun = matches!(self.phase, Phase::Ready) && self.scan != Scan::default();
+        match is_begun && !self.is_saturated(0) {
             true => _ = self.head_began.get_or_insert(now.instant),
             false => self.head_began = None,
+        }
+        // Whoever waited for an answer until now was not idle. (None in flight: a one-way command just ended.)
+        if self.flights.as_ref().is_some_and(|flights| flights.in_flight() != self.receiving()) {
+            self.active = now.instant;
         }
         io.wire.clear();
         io.plain.clear();
@@ -578,9 +604,9 @@ impl ServerSession {
 
     /// The socket has taken all but `unsent` of what was sealed: flights that are over are forgotten.
     pub fn taken(&mut self, unsent: usize) {
-        let sent = self.sealed - unsent as u64;
+        self.sent = self.sealed - unsent as u64;
         if let Some(flights) = &mut self.flights {
-            flights.forget_sent(sent);
+            flights.forget_sent(self.sent);
             if flights.is_empty() {
                 self.flights = None;
             }
@@ -598,12 +624,12 @@ impl ServerSession {
             Input::Stopped => self.is_handshaking(),
             Input::Finished | Input::Cut => false,
         };
-        open && !closed && !full && unsent <= self.limits.unsent
+        open && !closed && !full && !self.is_held && unsent <= self.limits.unsent
     }
 
     /// Whether a command that waited for the socket may begin now, although nothing came.
     pub fn wants_turn(&self, unsent: usize) -> bool {
-        self.is_held && !self.is_closed() && unsent <= self.limits.unsent
+        self.is_held && self.input != Input::Stopped && !self.is_closed() && unsent <= self.limits.unsent
     }
 
     /// Whether everything was said: the driver sends what is sealed, then closes as section 7 says.
@@ -651,16 +677,22 @@ impl ServerSession {
 
     /// The moment at which patience ends, if nothing happens before.
     pub fn deadline(&self) -> Option<Instant> {
-        let busy = self.flights.as_ref().is_some_and(|flights| flights.running() > 0);
+        let in_flight = self.flights.as_ref().map_or(0, |flights| flights.in_flight());
+        match (&self.phase, self.head_began) {
+            (Phase::Handshake | Phase::Connecting, _) => Some(self.began + self.limits.handshake),
+            (Phase::Closing | Phase::Closed, _) => None,
+            // A saturated connection is a slow reader's, and the driver's to judge.
+            (_, Some(began)) if !self.is_saturated(0) => Some(began + self.limits.head),
+            _ if in_flight > self.receiving() => None,
+            _ => Some(self.active + self.limits.idle),
+        }
+    }
+
+    /// Flights whose command is still on its way: one at most.
+    fn receiving(&self) -> usize {
         match &self.phase {
-            Phase::Handshake | Phase::Connecting => Some(self.began + self.limits.handshake),
-            Phase::Closing | Phase::Closed => None,
-            Phase::Receiving(_) => Some(self.active + self.limits.idle),
-            _ if busy => self.head_began.map(|began| began + self.limits.head),
-            _ => Some(match self.head_began {
-                Some(began) => began + self.limits.head,
-                None => self.active + self.limits.idle,
-            }),
+            Phase::Receiving(coming) => usize::from(self.is_owed(&coming.to)),
+            _ => 0,
         }
     }
 
@@ -696,18 +728,13 @@ enum Found<'p> {
 impl Coming {
     fn new(head: Head<'_>, size: u64, to: ReplyTo, now: Now) -> Self {
         let body = Body::Reader(BodyReader::new(size));
-        Coming { head: head.into_owned(), body, to, span: now.instant, progress: 0 }
+        Coming { head: head.into_owned(), body, to, pace: Pace::new(now.instant) }
     }
 
-    /// A body counts as activity while it brings [`PROGRESS`] bytes in each span.
     fn take(&mut self, bytes: &[u8], now: Now, active: &mut Instant, span: Duration) -> usize {
         let Body::Reader(reader) = &mut self.body else { return 0 };
         let taken = reader.take(bytes);
-        if now.instant > self.span + span {
-            (self.span, self.progress) = (now.instant, 0);
-        }
-        self.progress += taken as u64;
-        if self.progress >= PROGRESS || reader.is_complete() {
+        if self.pace.brought(taken, now.instant, span) || reader.is_complete() {
             *active = now.instant;
         }
         taken
@@ -737,6 +764,35 @@ impl Coming {
             Body::Reader(_) => &[][..],
         };
         Event::Command { head: self.head.head(), body, to: self.to }
+    }
+}
+
+impl Skipped {
+    fn new(size: u64, pace: Pace) -> Self {
+        Skipped { body: Discard::new(size), pace }
+    }
+
+    fn take(&mut self, bytes: &[u8], now: Now, active: &mut Instant, span: Duration) -> usize {
+        let taken = self.body.take(bytes);
+        if self.pace.brought(taken, now.instant, span) || self.body.is_done() {
+            *active = now.instant;
+        }
+        taken
+    }
+}
+
+impl Pace {
+    fn new(now: Instant) -> Self {
+        Pace { since: now, progress: 0 }
+    }
+
+    /// `bytes` more have come; whether this span has its progress.
+    fn brought(&mut self, bytes: usize, now: Instant, span: Duration) -> bool {
+        if now > self.since + span {
+            *self = Pace::new(now);
+        }
+        self.progress += bytes as u64;
+        self.progress >= PROGRESS
     }
 }
 
