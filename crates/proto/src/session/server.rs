@@ -677,6 +677,18 @@ impl ServerSession {
 
     /// The moment at which patience ends, if nothing happens before.
     pub fn deadline(&self) -> Option<Instant> {
+        [self.patience(), self.body_deadline()].into_iter().flatten().min()
+    }
+
+    /// The `Timeout` of the command whose body is on its way: no handler knows of it yet.
+    fn body_deadline(&self) -> Option<Instant> {
+        match &self.phase {
+            Phase::Receiving(coming) if self.is_owed(&coming.to) => coming.to.deadline,
+            _ => None,
+        }
+    }
+
+    fn patience(&self) -> Option<Instant> {
         let in_flight = self.flights.as_ref().map_or(0, |flights| flights.in_flight());
         match (&self.phase, self.head_began) {
             (Phase::Handshake | Phase::Connecting, _) => Some(self.began + self.limits.handshake),
@@ -696,11 +708,15 @@ impl ServerSession {
         }
     }
 
-    /// Patience has ended, if [`deadline`](ServerSession::deadline) is before `now`: closes, with words where
-    /// there can be any. The driver sees to it that a turn follows.
+    /// Patience has ended, if [`deadline`](ServerSession::deadline) is not after `now`: answers a command whose
+    /// time is up before its body is there, or closes, with words where there can be any. The driver sees to it that a turn follows.
     pub fn expire(&mut self, now: Now) -> bool {
         if self.deadline().is_none_or(|deadline| deadline > now.instant) {
             return false;
+        }
+        if self.body_deadline().is_some_and(|deadline| deadline <= now.instant) {
+            self.between_turns(|session, replies| session.refuse_body(Code::TimedOut, "", replies));
+            return true;
         }
         let limits = Arc::clone(&self.limits);
         self.between_turns(|session, replies| match (&session.phase, session.head_began) {

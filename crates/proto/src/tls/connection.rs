@@ -330,8 +330,10 @@ fn append(
                 return Ok(());
             }
             Err(Ok(needed)) if needed > room => room = needed,
-            Err(Ok(_)) => return Err(TlsFailure::new("a record larger than its own measure")),
-            Err(Err(failure)) => return Err(failure),
+            Err(why) => {
+                out.truncate(start);
+                return Err(why.err().unwrap_or_else(|| TlsFailure::new("a record larger than its measure")));
+            }
         }
     }
 }

@@ -176,6 +176,21 @@ fn a_timeout_counts_from_the_head_and_the_handler_never_sees_what_came_too_late(
 }
 
 #[test]
+fn a_timeout_does_not_wait_for_the_body() {
+    let mut pair = Pair::clear();
+    pair.client.raw("PUT a\r\nSequence: 1\r\nSize: 14\r\nTimeout: 1\r\n\r\nGET x\r\n");
+    pair.client.raw("");
+    pair.drive();
+    pair.wait(Duration::from_secs(1));
+    assert_eq!(pair.client.read(), ["1: timed-out"]);
+    pair.client.raw("\r\nGET yGET b\r\nSequence: 1\r\n\r\n");
+    pair.drive();
+    assert_eq!(pair.client.read(), ["1: timed-out", "1: OK GET b"]);
+    assert_eq!(pair.server.heard(), ["GET b"]);
+    assert!(pair.server.session.owns_nothing());
+}
+
+#[test]
 fn one_too_many_is_overloaded_at_once() {
     let mut pair = holding(Pair::new());
     for number in 0..1_025 {
