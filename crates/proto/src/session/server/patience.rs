@@ -57,7 +57,7 @@ impl ServerSession {
         matches!(self.phase, Phase::Handshake | Phase::Connecting)
     }
 
-    /// Whom the list let in, at [`Event::Connect`]; the driver keeps it.
+    /// Whom the list let in, at [`Event::Connect`](super::Event::Connect); the driver keeps it.
     pub fn take_judged(&mut self) -> Option<Box<Judged>> {
         self.judged.take()
     }
