@@ -23,7 +23,7 @@ impl ServerSession {
         }
     }
 
-    /// The body of the last [`Event::Body`] is not wanted: answers at once, reads the body and throws it away.
+    /// The body of the last [`Event::Body`](super::Event::Body) is not wanted: answers at once, reads it over.
     pub fn refuse_body(&mut self, code: Code, text: &str, replies: &mut Vec<u8>) {
         if let Phase::Receiving(coming) = &self.phase {
             let (to, skipped) = (coming.to, Skipped::new(coming.left(), coming.pace));
