@@ -38,6 +38,8 @@ pub struct ServerSession {
     is_known: bool,
     /// Whether a command waits because too much is unsent.
     is_held: bool,
+    /// Whether the driver was not to read in this turn.
+    is_paused: bool,
     /// Bytes of the stream to the peer, sealed since the beginning.
     sealed: u64,
     /// Bytes of that which the socket has taken.
@@ -166,6 +168,7 @@ impl ServerSession {
             judged: None,
             is_known: false,
             is_held: false,
+            is_paused: false,
             sealed: 0,
             sent: 0,
             began: now.instant,
@@ -178,6 +181,7 @@ impl ServerSession {
     /// Wire → plain: takes records apart, and judges the peer between the handshake and its first record.
     pub fn open(&mut self, now: Now, list: &TrustList, io: &mut Buffers) {
         self.sent = self.sealed.saturating_sub(io.unsent as u64);
+        self.is_paused = !self.wants_read(io.unsent);
         // Taken whole: an idle connection owns no buffer.
         io.replies.append(&mut std::mem::take(&mut self.waiting));
         if let Some(left) = self.left.take() {
@@ -595,7 +599,8 @@ impl ServerSession {
             false => self.head_began = None,
         }
         // Whoever waited for an answer until now was not idle. (None in flight: a one-way command just ended.)
-        if self.flights.as_ref().is_some_and(|flights| flights.in_flight() != self.receiving()) {
+        let in_flight = self.flights.as_ref().map(|flights| flights.in_flight());
+        if in_flight.is_some_and(|count| count == 0 || count > self.receiving()) {
             self.active = now.instant;
         }
         io.wire.clear();
@@ -627,9 +632,13 @@ impl ServerSession {
         open && !closed && !full && !self.is_held && unsent <= self.limits.unsent
     }
 
-    /// Whether a command that waited for the socket may begin now, although nothing came.
+    /// Whether another turn should follow at once, although nothing came: what waited for the socket may begin
+    /// now, or the driver, which was not to read in this turn, should.
     pub fn wants_turn(&self, unsent: usize) -> bool {
-        self.is_held && self.input != Input::Stopped && !self.is_closed() && unsent <= self.limits.unsent
+        if self.is_closed() || self.input == Input::Stopped || unsent > self.limits.unsent {
+            return false;
+        }
+        self.is_held || (self.is_paused && self.wants_read(unsent))
     }
 
     /// Whether everything was said: the driver sends what is sealed, then closes as section 7 says.

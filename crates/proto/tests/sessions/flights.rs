@@ -251,6 +251,22 @@ fn above_the_unsent_bound_no_further_command_begins() {
 }
 
 #[test]
+fn reading_goes_on_once_the_socket_has_taken_what_waited() {
+    let mut pair = holding(Pair::new());
+    pair.client.send("HOLD a", "1");
+    pair.drive();
+    pair.down.room = 0;
+    pair.server.answer("HOLD a", vec![b'x'; 2_000_000]);
+    pair.drive();
+    pair.client.send("GET b", "2");
+    pair.drive();
+    assert!(pair.up.waiting() > 0, "nobody reads it");
+    pair.down.room = usize::MAX;
+    pair.drive();
+    assert_eq!(pair.client.answers().len(), 2);
+}
+
+#[test]
 fn what_waits_for_the_socket_does_not_grow() {
     let mut pair = Pair::new();
     pair.connect();

@@ -87,7 +87,7 @@ fn closing_with_writes_in_flight_is_only_a_closing() {
     pair.step();
     pair.up.end();
     pair.drive();
-    pair.server.session.broken();
+    pair.server.broken();
     pair.drive();
     assert!(pair.server.session.owns_nothing());
 }
