@@ -51,8 +51,10 @@ pub(crate) fn run(args: &ServeArgs, home: &Home) -> Result<Exit, Failure> {
     let server = bind(args, home, &identity)?;
     let address = callable(server.local_addr());
     setup::known_server(home, &address, certificate)?;
+    let failed = |error: std::io::Error| Failure::new(Exit::Failed, error.to_string());
+    server.stop_on_signals().map_err(failed)?;
     announce(server.local_addr(), &address, home)?;
-    server.run_until_signal().map_err(|error| Failure::new(Exit::Failed, error.to_string()))?;
+    server.run().map_err(failed)?;
     Ok(Exit::Done)
 }
 

@@ -133,12 +133,9 @@ impl Serving {
     }
 
     /// Tells it to end as an operator does, and waits for it.
-    #[cfg(target_os = "linux")]
+    #[cfg(unix)]
     pub(crate) fn terminate(mut self) -> (Option<i32>, String) {
         let pid = self.child.id().to_string();
-        while !catches_sigterm(&pid) {
-            std::thread::yield_now();
-        }
         assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
         self.stop()
     }
@@ -165,15 +162,6 @@ impl From<Output> for Ran {
             err: String::from_utf8(output.stderr).unwrap(),
         }
     }
-}
-
-/// It listens a moment before it catches signals, and until then one of them ends it without a goodbye.
-#[cfg(target_os = "linux")]
-fn catches_sigterm(pid: &str) -> bool {
-    const SIGTERM: u64 = 15;
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
-    u64::from_str_radix(caught.trim(), 16).unwrap() & (1 << (SIGTERM - 1)) != 0
 }
 
 pub(crate) fn write_private(path: &Path, text: &str) {
