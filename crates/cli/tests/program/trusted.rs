@@ -85,6 +85,6 @@ fn sha1_thumbprints_are_taken_where_the_operator_accepts_them() {
     assert_eq!(refused.status, 6, "{}", refused.err);
     assert!(refused.err.contains("SHA-1"), "{}", refused.err);
 
-    let serving = place.serve_with(&["--accept-sha1"]);
+    let serving = place.serve_with(&["--listen", "127.0.0.1:0", "--accept-sha1"]);
     assert_eq!(place.run(&["call", "-s", &serving.address, "PING"]).status, 0);
 }
