@@ -4,8 +4,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use clap::Args;
-use pinwire_client::{Address, Answer, Connection, Error, Handshaken, KnownServers, Request};
-use pinwire_proto::identity::Identity;
+use pinwire_client::{Address, Answer, Error, Handshaken, KnownServers, Request};
+use pinwire_server::proto::code::Code;
+use pinwire_server::proto::identity::Identity;
 
 use crate::exit::{self, Exit, Failure};
 use crate::home::Home;
@@ -40,14 +41,7 @@ pub(crate) fn run(args: &CallArgs, home: &Home) -> Result<Exit, Failure> {
     let identity = identity(home)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::new(Exit::Failed, error.to_string()))?;
-    let answer = runtime.block_on(async {
-        let mut connection = args.connect(identity.as_ref(), home).await?;
-        // A little longer than the server takes to say `timed-out`, which tells more.
-        let call = connection.call(&request, Some(args.timeout));
-        let answer = within(args.timeout + GRACE, "no answer", &args.server, call).await?;
-        let _ = tokio::time::timeout(GRACE, connection.close()).await;
-        Ok::<_, Failure>(answer)
-    })?;
+    let answer = runtime.block_on(args.answer(&request, identity.as_ref(), home))?;
     show(&answer)
 }
 
@@ -69,66 +63,83 @@ impl CallArgs {
         }
     }
 
-    /// A connection to the right server. Whoever is asked about a stranger may think longer than the stranger
-    /// waits, so that connection is given up and made again.
-    async fn connect(&self, identity: Option<&Identity>, home: &Home) -> Result<Connection, Failure> {
+    async fn answer(
+        &self,
+        request: &Request,
+        identity: Option<&Identity>,
+        home: &Home,
+    ) -> Result<Answer, Failure> {
+        let server = self.reach(identity, home).await?;
+        let call = server.call(request, Some(self.timeout));
+        // A little longer than the server takes to say `timed-out`, which tells more.
+        let (connection, answer) = self.within(self.timeout + GRACE, "no answer", call).await?;
+        // The answer is here: a goodbye that gets stuck changes nothing.
+        let _ = tokio::time::timeout(GRACE, connection.close()).await;
+        Ok(answer)
+    }
+
+    /// The right server. Whoever is asked about a stranger may think longer than the stranger waits, so that
+    /// connection is given up and made again.
+    async fn reach(&self, identity: Option<&Identity>, home: &Home) -> Result<Handshaken, Failure> {
         let file = home.known_servers();
-        let within = |what| within(self.timeout, "no connection", &self.server, what);
-        let mut handshaken = within(Handshaken::connect(&self.server, identity)).await?;
+        let handshaken = self.handshake(identity).await?;
         match handshaken.check(&known_servers(&file)?) {
-            Ok(()) => {}
+            Ok(()) => return Ok(handshaken),
             Err(Error::UnknownServer { address, .. }) => {
                 let digests = handshaken.certificate().digests;
                 drop(handshaken);
                 strangers::judge(&address, &digests, &file)?;
-                handshaken = within(Handshaken::connect(&self.server, identity)).await?;
-                handshaken.check(&known_servers(&file)?).map_err(|error| failure(&error, &self.server))?;
             }
             Err(error) => return Err(strangers::wrong(&error, &file)),
         }
-        let greeted = tokio::time::timeout(self.timeout, handshaken.accept()).await;
-        greeted
-            .map_err(|_| too_long("no greeting", self.timeout, &self.server))?
-            .map_err(|error| failure(&error, &self.server))
+        let again = self.handshake(identity).await?;
+        again.check(&known_servers(&file)?).map_err(|error| failure(&error, &self.server))?;
+        Ok(again)
     }
-}
 
-async fn within<T>(
-    limit: Duration,
-    what: &str,
-    server: &Address,
-    future: impl Future<Output = Result<T, Error>>,
-) -> Result<T, Failure> {
-    match tokio::time::timeout(limit, future).await {
-        Ok(result) => result.map_err(|error| failure(&error, server)),
-        Err(_) => Err(too_long(what, limit, server)),
+    async fn handshake(&self, identity: Option<&Identity>) -> Result<Handshaken, Failure> {
+        self.within(self.timeout, "no connection", Handshaken::connect(&self.server, identity)).await
     }
-}
 
-fn too_long(what: &str, limit: Duration, server: &Address) -> Failure {
-    let text = format!("{what} from {server} within {} s; say --timeout to wait longer", limit.as_secs_f64());
-    Failure::new(Exit::NotReachable, text)
+    async fn within<T>(
+        &self,
+        limit: Duration,
+        what: &str,
+        future: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Failure> {
+        let result = tokio::time::timeout(limit, future).await.map_err(|_| {
+            let text = format!("{what} from {} within {limit:?}; --timeout waits longer", self.server);
+            Failure::new(Exit::NotReachable, text)
+        })?;
+        result.map_err(|error| failure(&error, &self.server))
+    }
 }
 
 /// Sorts what went wrong by exit status, and says what to do where the error does not.
 fn failure(error: &Error, server: &Address) -> Failure {
-    let (exit, hint) = match error {
-        Error::Refused { code, text } | Error::Closed { code, text } => {
-            // The server's line as it came: the first thing that a reader, or a script, looks for.
-            let gap = if text.is_empty() { "" } else { ": " };
-            output::remark(format_args!("ERR: {code}{gap}{text}"));
-            let closed = matches!(error, Error::Closed { .. });
-            let what = if closed { "closed the connection" } else { "does not let this client in" };
-            return Failure::new(Exit::Refused, format!("{server} {what}"));
+    match error {
+        Error::Refused { code, text } => {
+            error_line(code, text);
+            let hint = if code == Code::NoCertificate.as_str() { MAKE_ONE } else { "" };
+            Failure::new(Exit::Refused, format!("{server} does not let this client in{hint}"))
         }
-        Error::NotReachable { .. } => {
-            (Exit::NotReachable, "\nis it running? `pinwire serve` starts one, -s HOST:PORT names another")
+        Error::Closed { code, text } => {
+            error_line(code, text);
+            Failure::new(Exit::Refused, format!("{server} closed the connection"))
         }
-        Error::UnknownServer { .. } | Error::WrongServer { .. } => (Exit::WrongServer, ""),
-        Error::Misuse(_) => (Exit::Usage, ""),
-        _ => (Exit::NotReachable, ""),
-    };
-    Failure::new(exit, format!("{error}{hint}"))
+        Error::NotReachable { .. } => Failure::new(Exit::NotReachable, format!("{error}{START_ONE}")),
+        Error::UnknownServer { .. } | Error::WrongServer { .. } => {
+            Failure::new(Exit::WrongServer, error.to_string())
+        }
+        Error::Misuse(_) => Failure::usage(error.to_string()),
+        _ => Failure::new(Exit::NotReachable, error.to_string()),
+    }
+}
+
+/// The server's line as it came: the first thing that a reader, or a script, looks for.
+fn error_line(code: &str, text: &str) {
+    let gap = if text.is_empty() { "" } else { ": " };
+    output::remark(format_args!("ERR: {code}{gap}{text}"));
 }
 
 fn known_servers(file: &Path) -> Result<KnownServers, Failure> {
@@ -160,8 +171,7 @@ fn show(answer: &Answer) -> Result<Exit, Failure> {
             Exit::Done
         }
         Err((code, text)) => {
-            let gap = if text.is_empty() { "" } else { ": " };
-            output::remark(format_args!("ERR: {code}{gap}{text}"));
+            error_line(code, text);
             Exit::ErrorReply
         }
     };
@@ -190,6 +200,9 @@ fn long_help() -> String {
 
 /// The server that is called unless another is named: where `serve` listens unless told otherwise.
 pub(crate) const SERVER: &str = "127.0.0.1:4433";
+const START_ONE: &str = "\nis it running? `pinwire serve` starts one, -s HOST:PORT names another";
+const MAKE_ONE: &str =
+    "\n`pinwire keygen --client` makes what it asks for, and `pinwire pin` says what its operator adds";
 /// For the way of the words.
 const GRACE: Duration = Duration::from_secs(2);
 /// A day: longer than any server's `Limits::timeout`.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use pinwire_proto::identity::{Identity, IdentityError, KeyKind, check_key_mode, generate};
+use pinwire_server::proto::identity::{Identity, IdentityError, KeyKind, check_key_mode, generate};
 
 use crate::exit::{Exit, Failure};
 use crate::files::{self, Readers};
@@ -73,7 +73,7 @@ impl Files {
     /// Puts the name of the file that is at fault before the error.
     fn blame(&self, error: &IdentityError) -> Failure {
         use IdentityError as E;
-        use pinwire_proto::identity::Part;
+        use pinwire_server::proto::identity::Part;
         match error {
             E::NotPem(Part::Certificate)
             | E::BrokenPem(Part::Certificate)

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
-use pinwire_proto::identity::KeyKind;
-use pinwire_proto::trust::Pin;
+use clap::{ArgGroup, Args, ValueEnum};
+use pinwire_server::proto::identity::KeyKind;
+use pinwire_server::proto::trust::Pin;
 
 use crate::exit::{Exit, Failure};
 use crate::home::Home;
@@ -16,7 +16,7 @@ use crate::output;
 /// The certificate is self-signed: who trusts it says so by its pin, which is printed.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
-#[group(id = "whose", multiple = false, args = ["name", "server", "client"])]
+#[command(group(ArgGroup::new("whose").args(["name", "server", "client"])))]
 pub(crate) struct KeygenArgs {
     /// Make NAME.crt and NAME.key in the current folder, for a client of that name
     name: Option<String>,

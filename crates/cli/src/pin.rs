@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use pinwire_proto::certificate::{Certificate, rfc3339};
-use pinwire_proto::identity::{IdentityError, Part};
-use pinwire_proto::trust::Pin;
+use pinwire_server::proto::certificate::{Certificate, rfc3339};
+use pinwire_server::proto::identity::{IdentityError, Part};
+use pinwire_server::proto::trust::Pin;
 use rustls_pki_types::pem::{self, PemObject as _};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 

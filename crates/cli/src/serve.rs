@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use clap::Args;
 use pinwire_client::Address;
 use pinwire_documents::{Memory, commands};
-use pinwire_proto::identity::Identity;
-use pinwire_server::{Router, Server, ServerConfig, ServerTls, Tickets};
+use pinwire_server::proto::identity::Identity;
+use pinwire_server::{Router, Server, ServerConfig, ServerTls, Sha1, Tickets};
 
 use crate::exit::{Exit, Failure};
 use crate::home::Home;
@@ -34,6 +34,9 @@ pub(crate) struct ServeArgs {
     /// The trust file, in place of the home folder's
     #[arg(long, value_name = "FILE")]
     trusted: Option<PathBuf>,
+    /// Take SHA-1 thumbprints (40 hexadecimal digits) in the trust file too; SHA-1 is weak
+    #[arg(long)]
+    accept_sha1: bool,
     /// What is logged to standard error: error, warn, info, debug, or a filter like pinwire_server=debug
     #[arg(long, value_name = "FILTER", env = "PINWIRE_LOG", hide_env_values = true, default_value = "info")]
     log: String,
@@ -48,12 +51,18 @@ pub(crate) fn run(args: &ServeArgs, home: &Home) -> Result<Exit, Failure> {
     let server = bind(args, home, &identity)?;
     let address = callable(server.local_addr());
     setup::known_server(home, &address, certificate)?;
+    let failed = |error: std::io::Error| Failure::new(Exit::Failed, error.to_string());
+    server.stop_on_signals().map_err(failed)?;
     announce(server.local_addr(), &address, home)?;
-    server.run_until_signal().map_err(|error| Failure::new(Exit::Failed, error.to_string()))?;
+    server.run().map_err(failed)?;
     Ok(Exit::Done)
 }
 
 impl ServeArgs {
+    fn sha1(&self) -> Sha1 {
+        if self.accept_sha1 { Sha1::Accept } else { Sha1::Refuse }
+    }
+
     fn identity(&self, home: &Home) -> Files {
         match (&self.cert, &self.key) {
             (Some(certificate), Some(key)) => Files { certificate: certificate.clone(), key: key.clone() },
@@ -77,11 +86,11 @@ fn make_what_lacks(args: &ServeArgs, home: &Home) -> Result<(), Failure> {
     if args.trusted.is_none() {
         setup::trust_file(home)?;
     }
-    if is_new { setup::mention_trust(home, &args.trusted(home)) } else { Ok(()) }
+    if is_new { setup::mention_trust(home, &args.trusted(home), args.sha1()) } else { Ok(()) }
 }
 
 fn bind(args: &ServeArgs, home: &Home, identity: &Identity) -> Result<Server<Router>, Failure> {
-    let trust = trust::read(&args.trusted(home))?;
+    let trust = trust::read(&args.trusted(home), args.sha1())?;
     let failed = |error: &dyn std::fmt::Display| Failure::new(Exit::Failed, error.to_string());
     let tls = Tickets::new().and_then(|tickets| ServerTls::new(identity, tickets));
     let config = ServerConfig::new(args.listen, tls.map_err(|error| failed(&error))?, trust);

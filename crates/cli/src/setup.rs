@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use pinwire_client::{Address, Known, KnownServers};
-use pinwire_proto::certificate::Certificate;
-use pinwire_proto::identity::{Identity, KeyKind};
-use pinwire_proto::trust::{Pin, add};
+use pinwire_server::proto::certificate::Certificate;
+use pinwire_server::proto::identity::{Identity, KeyKind};
+use pinwire_server::proto::trust::{Pin, Sha1, add};
 
 use crate::exit::{Exit, Failure};
 use crate::files::{self, Readers};
@@ -45,11 +45,11 @@ pub(crate) fn trust_file(home: &Home) -> Result<(), Failure> {
 }
 
 /// A new identity is not on an old list: whoever was taken out does not come back by a restart.
-pub(crate) fn mention_trust(home: &Home, trusted: &Path) -> Result<(), Failure> {
+pub(crate) fn mention_trust(home: &Home, trusted: &Path, sha1: Sha1) -> Result<(), Failure> {
     let client = home.client();
     let identity = client.load()?;
     let digests = readable(&identity, &client)?.digests;
-    if trust::read(trusted)?.find(&digests).is_none() {
+    if trust::read(trusted, sha1)?.find(&digests).is_none() {
         output::remark(format_args!(
             "{} was there and was not changed: it does not let you in; `pinwire trust add {}` does",
             trusted.display(),

@@ -4,8 +4,8 @@ use std::io::{self, IsTerminal as _};
 use std::path::Path;
 
 use pinwire_client::{Address, Error, KnownServers};
-use pinwire_proto::certificate::Digests;
-use pinwire_proto::trust::Pin;
+use pinwire_server::proto::certificate::Digests;
+use pinwire_server::proto::trust::Pin;
 
 use crate::exit::{Exit, Failure};
 use crate::{output, setup};

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use pinwire_proto::trust::{EditError, Entry, Pin, Sha1, TrustList, add, remove};
+use pinwire_server::proto::trust::{EditError, Entry, Pin, Sha1, TrustList, add, remove};
 
 use crate::exit::{Exit, Failure};
 use crate::files::{self, Readers};
@@ -57,11 +57,14 @@ pub(crate) fn run(args: &TrustArgs, home: &Home) -> Result<Exit, Failure> {
         What::Add { client, name, comment } => {
             let pin = pin_of(client)?;
             edit(&file, |text| Ok((add(text, &pin, name.as_deref(), comment.as_deref())?, ())))?;
-            output::remark(format_args!("{}: {pin} is let in", file.display()));
+            output::remark(format_args!("{}: {pin} is let in; {RESTART}", file.display()));
+            if matches!(pin, Pin::Sha1(_)) {
+                output::remark(SHA1);
+            }
         }
         What::Remove { client } => {
             let gone = edit(&file, |text| remove(text, client))?;
-            output::remark(format_args!("{}: no more: {gone}", file.display()));
+            output::remark(format_args!("{}: taken out: {gone}\n{RESTART}", file.display()));
         }
         What::List => list(&file)?,
     }
@@ -69,9 +72,9 @@ pub(crate) fn run(args: &TrustArgs, home: &Home) -> Result<Exit, Failure> {
 }
 
 /// The list in a trust file.
-pub(crate) fn read(file: &Path) -> Result<TrustList, Failure> {
+pub(crate) fn read(file: &Path, sha1: Sha1) -> Result<TrustList, Failure> {
     let text = files::read(file)?;
-    TrustList::parse(&text, Sha1::Refuse).map_err(|errors| Failure::file(file, EditError::Broken(errors)))
+    TrustList::parse(&text, sha1).map_err(|errors| Failure::file(file, EditError::Broken(errors)))
 }
 
 /// The text of a trust file that says what it is for.
@@ -122,6 +125,10 @@ fn pin_of(client: &str) -> Result<Pin, Failure> {
     }
     Err(Failure::usage(format!("{client:?} is neither a file nor a pin: {bad_pin}")))
 }
+
+const SHA1: &str = "it is a SHA-1 thumbprint: `pinwire serve` takes it only with --accept-sha1";
+
+const RESTART: &str = "a server that runs reads the file when it is started again";
 
 const EXAMPLES: &str = "\
 Examples:

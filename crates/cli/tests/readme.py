@@ -25,7 +25,7 @@ for line in block.splitlines():
         if not part:
             break
         shown += part
-        if not typed and b"or the pin:" in shown:
+        if not typed and b"or the pin:\r\n" in shown:
             typed = True
             os.write(terminal, b"yes\n")
     os.waitpid(child, 0)

@@ -77,14 +77,32 @@ impl Handshaken {
     ///
     /// # Errors
     /// `Refused` and `Lost`.
-    pub async fn accept(mut self) -> Result<Connection, Error> {
+    pub async fn accept(self) -> Result<Connection, Error> {
+        let mut connection = self.trusting();
+        connection.greeting().await?;
+        Ok(connection)
+    }
+
+    /// As [`accept`](Handshaken::accept) and [`Connection::call`] in one, a round trip sooner: the command
+    /// leaves before the greeting comes. A server that refuses does not look at it.
+    ///
+    /// # Errors
+    /// `Misuse`, `Refused`, `Closed` and `Lost`.
+    pub async fn call(
+        self,
+        request: &Request,
+        timeout: Option<Duration>,
+    ) -> Result<(Connection, Answer), Error> {
+        let mut connection = self.trusting();
+        let sequence = connection.send(request, timeout)?;
+        connection.greeting().await?;
+        let answer = connection.answer(&sequence).await?;
+        Ok((connection, answer))
+    }
+
+    fn trusting(mut self) -> Connection {
         self.pipe.session.trust_server();
-        match self.pipe.event().await {
-            ClientEvent::Greeting(Greeting::Ok) => Ok(Connection { pipe: self.pipe, sent: 0 }),
-            ClientEvent::Greeting(Greeting::Refused { code, text }) => Err(Error::Refused { code, text }),
-            ClientEvent::End(end) => Err(lost(&self.pipe, &end)),
-            _ => Err(Error::Lost(OUT_OF_TURN.to_owned())),
-        }
+        Connection { pipe: self.pipe, sent: 0 }
     }
 }
 
@@ -96,22 +114,40 @@ impl Connection {
     /// `Misuse`, after which the connection goes on; `Closed` and `Lost`. An answer that is an error is an
     /// answer.
     pub async fn call(&mut self, request: &Request, timeout: Option<Duration>) -> Result<Answer, Error> {
-        let sequence = Sequence::from(self.sent + 1);
-        self.pipe.session.send(request, Some(&sequence), timeout)?;
-        self.sent += 1;
-        let mut whole = self.part(&sequence).await?;
-        while whole.more {
-            let next = self.part(&sequence).await?;
-            whole.body.extend_from_slice(&next.body);
-            (whole.status, whole.more) = (next.status, next.more);
-        }
-        Ok(whole)
+        let sequence = self.send(request, timeout)?;
+        self.answer(&sequence).await
     }
 
     /// Says goodbye.
     pub async fn close(mut self) {
         self.pipe.session.close();
         self.pipe.flush().await;
+    }
+
+    fn send(&mut self, request: &Request, timeout: Option<Duration>) -> Result<Sequence, Error> {
+        let sequence = Sequence::from(self.sent + 1);
+        self.pipe.session.send(request, Some(&sequence), timeout)?;
+        self.sent += 1;
+        Ok(sequence)
+    }
+
+    async fn greeting(&mut self) -> Result<(), Error> {
+        match self.pipe.event().await {
+            ClientEvent::Greeting(Greeting::Ok) => Ok(()),
+            ClientEvent::Greeting(Greeting::Refused { code, text }) => Err(Error::Refused { code, text }),
+            ClientEvent::End(end) => Err(lost(&self.pipe, &end)),
+            _ => Err(Error::Lost(OUT_OF_TURN.to_owned())),
+        }
+    }
+
+    async fn answer(&mut self, sequence: &Sequence) -> Result<Answer, Error> {
+        let mut whole = self.part(sequence).await?;
+        while whole.more {
+            let next = self.part(sequence).await?;
+            whole.body.extend_from_slice(&next.body);
+            (whole.status, whole.more) = (next.status, next.more);
+        }
+        Ok(whole)
     }
 
     async fn part(&mut self, sequence: &Sequence) -> Result<Answer, Error> {

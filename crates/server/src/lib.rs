@@ -11,7 +11,9 @@
 //! let trust = TrustList::parse(&std::fs::read("trusted")?, Sha1::Refuse).map_err(|errors| errors[0].to_string())?;
 //! let router = Router::new().command("ECHO", |command: Command<'_>, to: Responder<'_>| to.ok(command.body()));
 //! let tls = ServerTls::new(&identity, Tickets::new()?)?;
-//! Server::bind(ServerConfig::new("127.0.0.1:4433".parse()?, tls, trust), router)?.run_until_signal()?;
+//! let server = Server::bind(ServerConfig::new("127.0.0.1:4433".parse()?, tls, trust), router)?;
+//! server.stop_on_signals()?;
+//! server.run()?;
 //! # Ok(())
 //! # }
 //! ```
@@ -27,6 +29,7 @@ mod outbox;
 mod responder;
 mod router;
 mod server;
+mod signals;
 mod slab;
 mod worker;
 

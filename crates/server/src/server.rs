@@ -14,6 +14,7 @@ use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use crate::handler::Handler;
 use crate::inbox::{Inbox, Post};
 use crate::listener::{self, BindError};
+use crate::signals;
 use crate::worker::{Shared, Worker};
 
 /// What a server is to be. The address, the identity and the trust list have no default; the rest has.
@@ -114,24 +115,20 @@ impl<H: Handler> Server<H> {
         Stopper(self.inboxes.clone())
     }
 
+    /// From its return on, the process's SIGINT and SIGTERM (elsewhere Ctrl-C) stop this server: the first
+    /// drains it, a second one ends it at once. The thread that waits for them lives as long as the process.
+    ///
+    /// # Errors
+    /// If the system gives no thread, no event queue or no signals.
+    pub fn stop_on_signals(&self) -> io::Result<()> {
+        signals::stop_on_signals(self.stopper())
+    }
+
     /// Serves until it is stopped.
     ///
     /// # Errors
     /// If the system gives no threads or no event queues.
     pub fn run(self) -> io::Result<()> {
-        self.serve(false)
-    }
-
-    /// Serves until it is stopped, or the process is told to end (SIGINT, SIGTERM, Ctrl-C): the first time it
-    /// drains, the second time it ends at once.
-    ///
-    /// # Errors
-    /// If the system gives no threads, no event queues or no signals.
-    pub fn run_until_signal(self) -> io::Result<()> {
-        self.serve(true)
-    }
-
-    fn serve(self, on_signal: bool) -> io::Result<()> {
         let stopper = self.stopper();
         // One listener for all: the first worker hands the sockets out.
         let others = if self.listeners.len() < self.inboxes.len() { &self.inboxes[1..] } else { &[] };
@@ -140,13 +137,9 @@ impl<H: Handler> Server<H> {
         for (number, inbox) in self.inboxes.iter().enumerate() {
             let (shared, inbox, listener) = (Arc::clone(&self.shared), Arc::clone(inbox), listeners.next());
             let others = if number == 0 { others.to_vec() } else { Vec::new() };
-            let signals = (on_signal && number == 0).then(|| stopper.clone());
             let work = move || -> io::Result<()> {
-                runtime()?.block_on(async move {
-                    signals.as_ref().map(stop_on_signals).transpose()?;
-                    Worker::new(shared, inbox).run(listener, others).await;
-                    Ok(())
-                })
+                runtime()?.block_on(Worker::new(shared, inbox).run(listener, others));
+                Ok(())
             };
             threads.push(thread::Builder::new().name(format!("pinwire-{number}")).spawn(work)?);
         }
@@ -164,34 +157,4 @@ impl<H: Handler> Server<H> {
 
 fn runtime() -> io::Result<LocalRuntime> {
     Builder::new_current_thread().enable_io().enable_time().build_local(LocalOptions::default())
-}
-
-#[cfg(unix)]
-fn stop_on_signals(stopper: &Stopper) -> io::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    for kind in [SignalKind::interrupt(), SignalKind::terminate()] {
-        let (mut signals, stopper) = (signal(kind)?, stopper.clone());
-        tokio::task::spawn_local(async move {
-            signals.recv().await;
-            tracing::info!("stopping: commands under way are answered; a second signal ends at once");
-            stopper.stop();
-            signals.recv().await;
-            stopper.stop_now();
-        });
-    }
-    Ok(())
-}
-
-#[cfg(not(unix))]
-fn stop_on_signals(stopper: &Stopper) -> io::Result<()> {
-    let stopper = stopper.clone();
-    tokio::task::spawn_local(async move {
-        if tokio::signal::ctrl_c().await.is_ok() {
-            stopper.stop();
-        }
-        if tokio::signal::ctrl_c().await.is_ok() {
-            stopper.stop_now();
-        }
-    });
-    Ok(())
 }

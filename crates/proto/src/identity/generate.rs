@@ -1,9 +1,11 @@
 //! Makes a key and a certificate that it signs itself: all that pinning needs.
 
+use aws_lc_rs::signature::Ed25519KeyPair;
 use rcgen::{
     CertificateParams, DistinguishedName, DnType, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256,
-    PKCS_ED25519, SignatureAlgorithm,
+    PKCS_ED25519,
 };
+use rustls_pki_types::PrivatePkcs8KeyDer;
 use time::{Duration, OffsetDateTime};
 use zeroize::Zeroizing;
 
@@ -39,7 +41,7 @@ pub fn generate(
     years: u32,
 ) -> Result<Generated, IdentityError> {
     let params = params(common_name, now_unix, years)?;
-    let key = KeyPair::generate_for(kind.algorithm()).map_err(|why| broken(&why))?;
+    let key = kind.make().map_err(|why| broken(&why))?;
     let certificate = params.self_signed(&key).map_err(|why| broken(&why))?;
     let key_pem = Zeroizing::new(key.serialize_pem());
     Ok(Generated { certificate_pem: certificate.pem(), key_pem })
@@ -66,10 +68,17 @@ fn broken(why: &rcgen::Error) -> IdentityError {
 }
 
 impl KeyKind {
-    fn algorithm(self) -> &'static SignatureAlgorithm {
+    fn make(self) -> Result<KeyPair, rcgen::Error> {
         match self {
-            KeyKind::P256 => &PKCS_ECDSA_P256_SHA256,
-            KeyKind::Ed25519 => &PKCS_ED25519,
+            KeyKind::P256 => KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256),
+            // rcgen's own would be PKCS#8 version 2, which holds the public half too (RFC 5958) and which
+            // OpenSSL 3.0 cannot read.
+            KeyKind::Ed25519 => {
+                let unspecified = |_| rcgen::Error::RingUnspecified;
+                let version_1 = Ed25519KeyPair::generate().and_then(|key| key.to_pkcs8v1());
+                let version_1 = PrivatePkcs8KeyDer::from(version_1.map_err(unspecified)?.as_ref().to_vec());
+                KeyPair::from_pkcs8_der_and_sign_algo(&version_1, &PKCS_ED25519)
+            }
         }
     }
 }
@@ -77,5 +86,27 @@ impl KeyKind {
 impl std::fmt::Debug for Generated {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Generated").field("certificate_pem", &self.certificate_pem).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+    use std::process::{Command, Stdio};
+
+    #[test]
+    fn openssl_reads_every_kind_of_key() {
+        for kind in [KeyKind::P256, KeyKind::Ed25519] {
+            let made = generate(kind, "peer", 1_800_000_000, 1).unwrap();
+            let mut openssl = Command::new("openssl")
+                .args(["pkey", "-noout", "-check"])
+                .stdin(Stdio::piped())
+                .stdout(Stdio::null())
+                .spawn()
+                .expect("openssl is installed");
+            openssl.stdin.take().unwrap().write_all(made.key_pem.as_bytes()).unwrap();
+            assert!(openssl.wait().unwrap().success(), "{kind:?}");
+        }
     }
 }

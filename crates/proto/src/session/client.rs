@@ -22,6 +22,7 @@ pub struct ClientSession {
     sealed: Vec<u8>,
     input_ended: bool,
     is_trusting: bool,
+    is_closing: bool,
     failed: Option<ClientEnd>,
 }
 
@@ -99,6 +100,7 @@ impl ClientSession {
             sealed: Vec::new(),
             input_ended: false,
             is_trusting: false,
+            is_closing: false,
             failed: None,
         }
     }
@@ -151,20 +153,26 @@ impl ClientSession {
         self.is_trusting = true;
     }
 
-    /// Says close_notify: no command follows.
+    /// Says close_notify, once: no command follows, and what was sent is still answered. In the handshake
+    /// there is nobody to say it to.
     pub fn close(&mut self) {
         self.output();
-        if !self.layer.is_handshaking()
-            && let Err(failure) = self.layer.close(&mut self.sealed)
-        {
-            self.failed.get_or_insert(ClientEnd::Tls(failure));
+        if self.is_closing || self.failed.is_some() || self.layer.is_handshaking() {
+            return;
+        }
+        self.is_closing = true;
+        if let Err(failure) = self.layer.close(&mut self.sealed) {
+            self.failed = Some(ClientEnd::Tls(failure));
         }
     }
 
     /// Bytes for the socket; the driver takes from its front what was sent.
     pub fn output(&mut self) -> &mut Vec<u8> {
         if self.is_trusting && self.failed.is_none() {
-            let commands = std::mem::take(&mut self.commands);
+            let mut commands = std::mem::take(&mut self.commands);
+            if self.is_closing {
+                commands.clear(); // RFC 8446 6.1: nothing is sent after close_notify
+            }
             if let Err(failure) = self.layer.seal(&commands, &mut self.sealed) {
                 self.failed = Some(ClientEnd::Tls(failure));
             }

@@ -37,6 +37,11 @@ impl Flights {
         self.running + self.one_way.len()
     }
 
+    /// Those that run, and those whose answer the socket has not taken.
+    pub(super) fn in_flight(&self) -> usize {
+        self.sequenced.len() + self.one_way.len()
+    }
+
     /// Nothing runs, and nothing answered waits for the socket.
     pub(super) fn is_empty(&self) -> bool {
         self.running() == 0 && self.sequenced.is_empty()

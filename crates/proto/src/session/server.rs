@@ -4,8 +4,16 @@
 //! (replies → sealed). What the peer does wrong ends in words on the wire and a [`Disconnect`], never in an
 //! error that the driver must handle.
 
+mod answers;
+mod coming;
+mod ending;
+mod patience;
+
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
+
+pub(super) use coming::Coming;
+use coming::{Pace, Skipped};
 
 use super::buffers::Leftovers;
 use super::flights::{Flights, ReplyTo};
@@ -14,9 +22,7 @@ use crate::code::Code;
 use crate::limits::Limits;
 use crate::tls::{Layer, ServerTls, TlsFailure};
 use crate::trust::{self, Judged, Presented, TrustList};
-use crate::wire::{
-    BodyReader, Discard, Encoder, Head, Misuse, OwnedHead, Scan, Sequence, greeting_error, greeting_ok,
-};
+use crate::wire::{Head, Scan, Sequence};
 
 /// One connection as the server sees it.
 #[derive(Debug)]
@@ -38,9 +44,11 @@ pub struct ServerSession {
     is_known: bool,
     /// Whether a command waits because too much is unsent.
     is_held: bool,
+    /// Whether the driver was not to read in this turn.
+    is_paused: bool,
     /// Bytes of the stream to the peer, sealed since the beginning.
     sealed: u64,
-    /// Bytes of that which the socket has taken, as of this turn's beginning.
+    /// Bytes of that which the socket has taken.
     sent: u64,
     began: Instant,
     active: Instant,
@@ -98,7 +106,7 @@ enum Phase {
     /// The greeting is out: heads come next.
     Ready,
     Receiving(Box<Coming>),
-    Discarding(Discard),
+    Discarding(Box<Skipped>),
     /// All is said but close_notify.
     Closing,
     Closed,
@@ -114,23 +122,6 @@ enum Input {
     Finished,
     /// The peer was gone without it.
     Cut,
-}
-
-/// A command whose body is on its way.
-#[derive(Debug)]
-pub(super) struct Coming {
-    head: OwnedHead,
-    body: Body,
-    to: ReplyTo,
-    /// When the progress that counts as activity began, and how much of it there is.
-    span: Instant,
-    progress: u64,
-}
-
-#[derive(Debug)]
-enum Body {
-    Reader(BodyReader),
-    Whole(Vec<u8>),
 }
 
 impl ServerSession {
@@ -154,6 +145,7 @@ impl ServerSession {
             judged: None,
             is_known: false,
             is_held: false,
+            is_paused: false,
             sealed: 0,
             sent: 0,
             began: now.instant,
@@ -166,7 +158,9 @@ impl ServerSession {
     /// Wire → plain: takes records apart, and judges the peer between the handshake and its first record.
     pub fn open(&mut self, now: Now, list: &TrustList, io: &mut Buffers) {
         self.sent = self.sealed.saturating_sub(io.unsent as u64);
-        io.replies.append(&mut self.waiting);
+        self.is_paused = !self.wants_read(io.unsent);
+        // Taken whole: an idle connection owns no buffer.
+        io.replies.append(&mut std::mem::take(&mut self.waiting));
         if let Some(left) = self.left.take() {
             io.wire.put_back(&left.wire);
             io.plain.bytes.extend_from_slice(&left.plain);
@@ -216,7 +210,9 @@ impl ServerSession {
         let before = io.plain.bytes.len();
         let used = self.layer.open(io.wire.unread(), &mut io.plain.bytes)?;
         io.wire.consume(used);
-        if io.plain.bytes.len() > before && !matches!(self.phase, Phase::Receiving(_)) {
+        // A body has its own measure of activity.
+        let is_body = matches!(self.phase, Phase::Receiving(_) | Phase::Discarding(_));
+        if io.plain.bytes.len() > before && !is_body {
             self.active = now.instant;
         }
         if self.layer.peer_closed() && self.input == Input::Open {
@@ -233,9 +229,9 @@ impl ServerSession {
             match &mut self.phase {
                 Phase::Connecting if self.input == Input::Stopped => return None,
                 Phase::Connecting => return Some(Event::Connect),
-                Phase::Discarding(discard) => {
-                    *at += discard.take(&bytes[*at..]);
-                    if !discard.is_done() {
+                Phase::Discarding(skipped) => {
+                    *at += skipped.take(&bytes[*at..], now, &mut self.active, self.limits.slow_reader);
+                    if !skipped.body.is_done() {
                         return None;
                     }
                     self.phase = Phase::Ready;
@@ -286,7 +282,7 @@ impl ServerSession {
         };
         self.head_began = None;
         if head.name().eq_ignore_ascii_case("CANCEL") {
-            return self.cancel(&head, length, replies);
+            return self.cancel(now, &head, length, replies);
         }
         self.begin(now, head, length, replies)
     }
@@ -314,7 +310,7 @@ impl ServerSession {
         if full {
             let text = format!("{} commands are in flight already", self.limits.in_flight);
             self.error(&to, replies, Code::Overloaded, &text);
-            return self.pass(length, size);
+            return self.pass(now, length, size);
         }
         if size == 0 {
             return Found::Event(length, Event::Command { head, body: &[], to });
@@ -324,21 +320,21 @@ impl ServerSession {
     }
 
     /// Goes on behind a head of `length` bytes, whose body of `size` nobody wants.
-    fn pass<'p>(&mut self, length: usize, size: u64) -> Found<'p> {
+    fn pass<'p>(&mut self, now: Now, length: usize, size: u64) -> Found<'p> {
         if size > 0 {
-            self.phase = Phase::Discarding(Discard::new(size));
+            self.phase = Phase::Discarding(Box::new(Skipped::new(size, Pace::new(now.instant))));
         }
         Found::Passed(length)
     }
 
-    fn cancel<'p>(&mut self, head: &Head<'p>, length: usize, replies: &mut Vec<u8>) -> Found<'p> {
+    fn cancel<'p>(&mut self, now: Now, head: &Head<'p>, length: usize, replies: &mut Vec<u8>) -> Found<'p> {
         let size = head.size().unwrap_or(0);
         if size > self.limits.body {
             let to = ReplyTo { sequence: None, flight: self.flown, deadline: None };
             self.body_too_large(&to, size, replies);
             return Found::Passed(length);
         }
-        let passed = self.pass(length, size);
+        let passed = self.pass(now, length, size);
         let Some(sequence) = head.arg(0).and_then(|word| Sequence::new(word.as_bytes())) else {
             return passed;
         };
@@ -359,328 +355,6 @@ impl ServerSession {
     fn is_saturated(&self, unsealed: usize) -> bool {
         (self.sealed - self.sent) as usize + unsealed > self.limits.unsent
     }
-
-    /// The handler takes the peer: it is greeted.
-    pub fn admit(&mut self, replies: &mut Vec<u8>) {
-        if matches!(self.phase, Phase::Connecting) {
-            greeting_ok(replies);
-            self.is_known = true;
-            self.phase = Phase::Ready;
-        }
-    }
-
-    /// The handler does not take the peer, and says why.
-    pub fn refuse(&mut self, code: Code, text: &str, replies: &mut Vec<u8>) {
-        if matches!(self.phase, Phase::Connecting) {
-            self.close_with(code, text, replies);
-        }
-    }
-
-    /// The body of the last [`Event::Body`] is not wanted: answers at once, reads the body and throws it away.
-    pub fn refuse_body(&mut self, code: Code, text: &str, replies: &mut Vec<u8>) {
-        if let Phase::Receiving(coming) = &self.phase {
-            let (to, left) = (coming.to, coming.left());
-            self.phase = Phase::Discarding(Discard::new(left));
-            self.error(&to, replies, code, text);
-        }
-    }
-
-    /// Whether `to` still waits for its answer: not cancelled, not timed out, not closed.
-    pub fn is_owed(&self, to: &ReplyTo) -> bool {
-        self.flights.as_ref().is_some_and(|flights| flights.runs(to))
-    }
-
-    /// Answers `to` with OK and what `write` adds. Nothing is sent for a one-way command, or when the answer
-    /// is no longer owed.
-    ///
-    /// # Errors
-    /// [`Misuse`] from `write`: nothing was written, and the answer is still owed.
-    pub fn ok(
-        &mut self,
-        to: &ReplyTo,
-        replies: &mut Vec<u8>,
-        write: impl FnOnce(&mut Encoder<'_>) -> Result<(), Misuse>,
-    ) -> Result<(), Misuse> {
-        if !self.is_owed(to) {
-            return Ok(());
-        }
-        let mut encoder = Encoder::ok(replies, to.sequence.as_ref());
-        write(&mut encoder)?;
-        match to.sequence {
-            Some(_) => encoder.finish(),
-            None => drop(encoder),
-        }
-        self.answered(to, replies.len());
-        Ok(())
-    }
-
-    /// Answers `to` with an error. Nothing is sent for a one-way command, or when it is no longer owed.
-    pub fn error(&mut self, to: &ReplyTo, replies: &mut Vec<u8>, code: Code, text: &str) {
-        if !self.is_owed(to) {
-            return;
-        }
-        if to.sequence.is_some() {
-            Encoder::error(replies, to.sequence.as_ref(), code, text).finish();
-        }
-        self.answered(to, replies.len());
-    }
-
-    fn answered(&mut self, to: &ReplyTo, unsealed: usize) {
-        let end = self.sealed + unsealed as u64;
-        if let Some(flights) = &mut self.flights {
-            flights.answered(to, end);
-        }
-    }
-
-    /// `to`'s time is up: says so, if the answer is still owed, and whether it was.
-    pub fn time_out(&mut self, to: &ReplyTo, replies: &mut Vec<u8>) -> bool {
-        let owed = self.is_owed(to);
-        self.error(to, replies, Code::TimedOut, "");
-        owed
-    }
-
-    /// An answer that comes between turns; the driver sees to it that a turn follows.
-    pub fn between_turns<R>(&mut self, answer: impl FnOnce(&mut Self, &mut Vec<u8>) -> R) -> R {
-        let mut waiting = std::mem::take(&mut self.waiting);
-        let result = answer(self, &mut waiting);
-        self.waiting = waiting;
-        result
-    }
-
-    /// Says `code` to everything that is owed, then to the connection, and closes.
-    pub fn close_with(&mut self, code: Code, text: &str, replies: &mut Vec<u8>) {
-        match self.phase {
-            Phase::Closing | Phase::Closed => return,
-            Phase::Handshake if self.layer.is_handshaking() => {
-                return self.end(Disconnect::Closed { code, text: text.to_owned() });
-            }
-            Phase::Handshake | Phase::Connecting => greeting_error(replies, code, text),
-            _ => {
-                self.abandon(code, replies);
-                Encoder::error(replies, None, code, text).finish();
-            }
-        }
-        self.closing(code, text);
-    }
-
-    /// Says `code` to `to`, as its own final answer, and closes. A one-way command has no answer: the
-    /// connection is told.
-    pub fn close_after(&mut self, to: &ReplyTo, code: Code, text: &str, replies: &mut Vec<u8>) {
-        if to.sequence.is_none() {
-            return self.close_with(code, text, replies);
-        }
-        self.error(to, replies, code, text);
-        self.abandon(code, replies);
-        self.closing(code, text);
-    }
-
-    /// Every begun command with a sequence gets its final answer: the closing code, its outcome unknown.
-    fn abandon(&mut self, code: Code, replies: &mut Vec<u8>) {
-        let begun = self.flights.take().map(|mut flights| flights.abandon()).unwrap_or_default();
-        for sequence in begun {
-            Encoder::error(replies, Some(&sequence), code, "").finish();
-        }
-    }
-
-    fn closing(&mut self, code: Code, text: &str) {
-        self.phase = Phase::Closing;
-        self.ended = Some(Box::new(Disconnect::Closed { code, text: text.to_owned() }));
-    }
-
-    fn end(&mut self, why: Disconnect) {
-        self.phase = Phase::Closed;
-        self.flights = None;
-        self.left = None;
-        self.waiting = Vec::new();
-        self.ended.get_or_insert(Box::new(why));
-    }
-
-    /// The socket has no more bytes. Without a close_notify before it, the peer is gone.
-    pub fn end_of_input(&mut self) {
-        if self.input != Input::Finished {
-            self.input = Input::Cut;
-        }
-    }
-
-    /// The socket is broken in both directions: nothing more can be said.
-    pub fn broken(&mut self) {
-        self.end(Disconnect::Vanished);
-    }
-
-    /// The server stops: no further command is begun, and the connection closes once the last is answered.
-    pub fn stop(&mut self) {
-        if self.input == Input::Open {
-            self.input = Input::Stopped;
-        }
-    }
-
-    /// Replies → sealed: one record for the whole batch; then keeps what is unfinished.
-    pub fn seal(&mut self, now: Now, io: &mut Buffers) {
-        self.settle(&mut io.replies);
-        if !matches!(self.phase, Phase::Closed)
-            && let Err(failure) = self.seal_replies(io)
-        {
-            self.end(Disconnect::Tls(failure));
-        }
-        self.sealed += io.sealed.len() as u64;
-        io.replies.clear();
-        self.keep(now, io);
-    }
-
-    fn seal_replies(&mut self, io: &mut Buffers) -> Result<(), TlsFailure> {
-        if !self.layer.is_handshaking() {
-            self.layer.seal(&io.replies, &mut io.sealed)?;
-        }
-        if matches!(self.phase, Phase::Closing) {
-            self.layer.close(&mut io.sealed)?;
-            self.phase = Phase::Closed;
-        }
-        Ok(())
-    }
-
-    /// Ends the connection if its last command is answered and no other will begin.
-    fn settle(&mut self, replies: &mut Vec<u8>) {
-        let busy = self.flights.as_ref().is_some_and(|flights| flights.running() > 0);
-        match self.input {
-            Input::Cut => {
-                self.end(Disconnect::Vanished);
-                replies.clear();
-            }
-            // Before its greeting a peer is told in the greeting, once it can be.
-            Input::Stopped if !busy && !self.layer.is_handshaking() => {
-                self.close_with(Code::ShuttingDown, "", replies);
-            }
-            Input::Finished if !busy && !self.is_saturated(replies.len()) => self.finish(),
-            _ => {}
-        }
-    }
-
-    fn finish(&mut self) {
-        if !matches!(self.phase, Phase::Closing | Phase::Closed) {
-            self.phase = Phase::Closing;
-            self.ended = Some(Box::new(Disconnect::Peer));
-        }
-    }
-
-    /// What a turn leaves to the next one: what is unfinished, and nothing else.
-    fn keep(&mut self, now: Now, io: &mut Buffers) {
-        self.left = match self.phase {
-            Phase::Closed => None,
-            _ => Leftovers::save(io),
-        };
-        match matches!(self.phase, Phase::Ready) && self.scan != Scan::default() {
-            true => _ = self.head_began.get_or_insert(now.instant),
-            false => self.head_began = None,
-        }
-        io.wire.clear();
-        io.plain.clear();
-    }
-
-    /// The socket has taken all but `unsent` of what was sealed: flights that are over are forgotten.
-    pub fn taken(&mut self, unsent: usize) {
-        let sent = self.sealed - unsent as u64;
-        if let Some(flights) = &mut self.flights {
-            flights.forget_sent(sent);
-            if flights.is_empty() {
-                self.flights = None;
-            }
-        }
-    }
-
-    /// Whether the driver should read: something may come, and there is room for what it asks for.
-    pub fn wants_read(&self, unsent: usize) -> bool {
-        let closed = matches!(self.phase, Phase::Closing | Phase::Closed);
-        let full = self.flights.as_ref().is_some_and(|flights| flights.running() >= self.limits.in_flight)
-            && self.left.as_ref().is_some_and(|left| !left.plain.is_empty());
-        let open = match self.input {
-            Input::Open => true,
-            // A peer in its handshake is told in its greeting.
-            Input::Stopped => self.is_handshaking(),
-            Input::Finished | Input::Cut => false,
-        };
-        open && !closed && !full && unsent <= self.limits.unsent
-    }
-
-    /// Whether a command that waited for the socket may begin now, although nothing came.
-    pub fn wants_turn(&self, unsent: usize) -> bool {
-        self.is_held && !self.is_closed() && unsent <= self.limits.unsent
-    }
-
-    /// Whether everything was said: the driver sends what is sealed, then closes as section 7 says.
-    pub fn is_closed(&self) -> bool {
-        matches!(self.phase, Phase::Closed)
-    }
-
-    /// Whether nothing of the peer's is kept: no bytes, no flights, no replies. So it is while idle.
-    pub fn owns_nothing(&self) -> bool {
-        self.left.is_none() && self.flights.is_none() && self.waiting.capacity() == 0
-    }
-
-    /// Whether replies came between turns.
-    pub fn has_waiting(&self) -> bool {
-        !self.waiting.is_empty()
-    }
-
-    /// Whether a session of an earlier connection was resumed.
-    pub fn is_resumed(&self) -> bool {
-        self.layer.is_resumed()
-    }
-
-    /// Whether the greeting is still to come.
-    pub fn is_handshaking(&self) -> bool {
-        matches!(self.phase, Phase::Handshake | Phase::Connecting)
-    }
-
-    /// Whom the list let in, at [`Event::Connect`]; the driver keeps it.
-    pub fn take_judged(&mut self) -> Option<Box<Judged>> {
-        self.judged.take()
-    }
-
-    /// How it ended, once it has.
-    pub fn ended(&self) -> Option<&Disconnect> {
-        self.ended.as_deref()
-    }
-
-    /// How many bytes are read and thrown away while the last words travel.
-    pub fn discard_limit(&self) -> u64 {
-        match self.is_known {
-            true => self.limits.discard,
-            false => self.limits.discard_refused,
-        }
-    }
-
-    /// The moment at which patience ends, if nothing happens before.
-    pub fn deadline(&self) -> Option<Instant> {
-        let busy = self.flights.as_ref().is_some_and(|flights| flights.running() > 0);
-        match &self.phase {
-            Phase::Handshake | Phase::Connecting => Some(self.began + self.limits.handshake),
-            Phase::Closing | Phase::Closed => None,
-            Phase::Receiving(_) => Some(self.active + self.limits.idle),
-            _ if busy => self.head_began.map(|began| began + self.limits.head),
-            _ => Some(match self.head_began {
-                Some(began) => began + self.limits.head,
-                None => self.active + self.limits.idle,
-            }),
-        }
-    }
-
-    /// Patience has ended, if [`deadline`](ServerSession::deadline) is before `now`: closes, with words where
-    /// there can be any. The driver sees to it that a turn follows.
-    pub fn expire(&mut self, now: Now) -> bool {
-        if self.deadline().is_none_or(|deadline| deadline > now.instant) {
-            return false;
-        }
-        let limits = Arc::clone(&self.limits);
-        self.between_turns(|session, replies| match (&session.phase, session.head_began) {
-            (Phase::Handshake | Phase::Connecting, _) => session.end(Disconnect::HandshakeTimeout),
-            (Phase::Ready, Some(_)) => {
-                let text = format!("a head must be complete {:?} after its first byte", limits.head);
-                session.close_with(Code::BadCommand, &text, replies);
-            }
-            _ => session.close_with(Code::Idle, &format!("nothing came for {:?}", limits.idle), replies),
-        });
-        true
-    }
 }
 
 /// What stands at the beginning of the plain bytes.
@@ -693,59 +367,9 @@ enum Found<'p> {
     Event(usize, Event<'p>),
 }
 
-impl Coming {
-    fn new(head: Head<'_>, size: u64, to: ReplyTo, now: Now) -> Self {
-        let body = Body::Reader(BodyReader::new(size));
-        Coming { head: head.into_owned(), body, to, span: now.instant, progress: 0 }
-    }
-
-    /// A body counts as activity while it brings [`PROGRESS`] bytes in each span.
-    fn take(&mut self, bytes: &[u8], now: Now, active: &mut Instant, span: Duration) -> usize {
-        let Body::Reader(reader) = &mut self.body else { return 0 };
-        let taken = reader.take(bytes);
-        if now.instant > self.span + span {
-            (self.span, self.progress) = (now.instant, 0);
-        }
-        self.progress += taken as u64;
-        if self.progress >= PROGRESS || reader.is_complete() {
-            *active = now.instant;
-        }
-        taken
-    }
-
-    fn is_complete(&self) -> bool {
-        self.left() == 0
-    }
-
-    fn left(&self) -> u64 {
-        match &self.body {
-            Body::Reader(reader) => reader.left(),
-            Body::Whole(_) => 0,
-        }
-    }
-
-    fn completed(mut coming: Box<Coming>) -> Box<Coming> {
-        if let Body::Reader(reader) = std::mem::replace(&mut coming.body, Body::Whole(Vec::new())) {
-            coming.body = Body::Whole(reader.into_vec());
-        }
-        coming
-    }
-
-    fn event(&self) -> Event<'_> {
-        let body = match &self.body {
-            Body::Whole(body) => body,
-            Body::Reader(_) => &[][..],
-        };
-        Event::Command { head: self.head.head(), body, to: self.to }
-    }
-}
-
 fn deadline(head: &Head<'_>, now: Now, limits: &Limits) -> Option<Instant> {
     head.timeout().map(|timeout| now.instant + timeout.min(limits.timeout))
 }
-
-/// Bytes of a body that count as activity within `Limits::slow_reader`.
-const PROGRESS: u64 = 1_024;
 
 /// `Limits::handshake_bytes` can ask for no more: the wire's headroom must hold it.
 const MOST_HANDSHAKE_BYTES: usize = 64 * 1024;

@@ -60,6 +60,13 @@ impl Connection {
         limit: usize,
         sealed: &mut Vec<u8>,
     ) -> Result<usize, TlsFailure> {
+        let used = self.shake_hands(wire, limit);
+        self.failed |= used.is_err();
+        sealed.append(&mut self.answers);
+        used
+    }
+
+    fn shake_hands(&mut self, wire: &mut [u8], limit: usize) -> Result<usize, TlsFailure> {
         let mut used = 0;
         if self.fed == 0 {
             // A client speaks first, before it has seen a byte.
@@ -80,7 +87,6 @@ impl Connection {
                 return Err(TlsFailure::new("application data before the end of the handshake"));
             }
         }
-        sealed.append(&mut self.answers);
         if !self.is_handshaking() && self.shown > 0 {
             // RFC 8446 5.1: "Handshake messages MUST NOT span key changes."
             return Err(TlsFailure::new("the handshake's last record holds more than its last message"));
@@ -324,8 +330,10 @@ fn append(
                 return Ok(());
             }
             Err(Ok(needed)) if needed > room => room = needed,
-            Err(Ok(_)) => return Err(TlsFailure::new("a record larger than its own measure")),
-            Err(Err(failure)) => return Err(failure),
+            Err(why) => {
+                out.truncate(start);
+                return Err(why.err().unwrap_or_else(|| TlsFailure::new("a record larger than its measure")));
+            }
         }
     }
 }

@@ -263,7 +263,11 @@ impl TimeProvider for Moment {
 }
 
 /// The second connection of a client, `later` seconds after its first one, before a server with `list`.
-fn again(setup: &Setup, later: u64, list: pinwire_proto::trust::TrustList) -> (Option<HandshakeKind>, String) {
+fn again(
+    setup: &Setup,
+    later: u64,
+    list: pinwire_proto::trust::TrustList,
+) -> (Option<HandshakeKind>, String) {
     let config = Arc::new(resuming(setup));
     setup.rustls(Arc::clone(&config)).connect();
     let mut second = Setup { list, ..setup.clone() };

@@ -79,6 +79,16 @@ impl Link {
         self.ended && self.bytes.is_empty()
     }
 
+    /// Whether whoever reads here has something to read, the end among it.
+    pub(super) fn is_readable(&self) -> bool {
+        !self.is_held && (!self.bytes.is_empty() || self.ended && !self.end_is_read)
+    }
+
+    /// Whether whoever writes here may.
+    pub(super) fn is_writable(&self) -> bool {
+        self.ended || self.bytes.len() < self.room
+    }
+
     /// Bytes that wait.
     pub fn waiting(&self) -> usize {
         self.bytes.len()

@@ -23,6 +23,18 @@ pub struct ServerEnd {
     held: Vec<(String, ReplyTo)>,
     cancelled: Vec<u32>,
     turns: usize,
+    wakers: Wakers,
+}
+
+/// What the next turn waits for, as in a runtime: a turn that nothing woke does not happen.
+#[derive(Clone, Copy, Debug, Default)]
+struct Wakers {
+    /// Woken already.
+    now: bool,
+    /// A read found nothing, and nothing came since.
+    read: bool,
+    /// A write found no room.
+    write: bool,
 }
 
 /// What the handler does. By default it echoes: a body if there is one, else the command's line.
@@ -52,6 +64,7 @@ impl ServerEnd {
             held: Vec::new(),
             cancelled: Vec::new(),
             turns: 0,
+            wakers: Wakers { now: true, ..Wakers::default() },
         }
     }
 
@@ -114,56 +127,72 @@ impl ServerEnd {
             })
         });
         answered.expect("an answer of a story");
+        self.wakers.now = true;
     }
 
     /// The server wants to stop.
     pub fn stop(&mut self) {
         self.session.stop();
+        self.wakers.now = true;
+    }
+
+    /// The socket is broken.
+    pub fn broken(&mut self) {
+        self.session.broken();
+        self.wakers.now = true;
     }
 
     /// The server closes the connection, between turns.
     pub fn close_with(&mut self, code: Code, text: &str) {
         self.session.between_turns(|session, replies| session.close_with(code, text, replies));
+        self.wakers.now = true;
     }
 
     /// The server's sweep: deadlines of the connection and of its commands.
     pub(super) fn expire(&mut self, now: Now) {
         for (_, to) in &self.held {
             if to.deadline.is_some_and(|deadline| deadline <= now.instant) {
-                self.session.between_turns(|session, replies| session.time_out(to, replies));
+                self.wakers.now |=
+                    self.session.between_turns(|session, replies| session.time_out(to, replies));
             }
         }
-        self.session.expire(now);
+        self.wakers.now |= self.session.expire(now);
     }
 
-    /// One turn, as the server's connection has it; whether anything moved.
+    /// One turn, as the server's connection has it, if something woke it; whether there was one.
     pub(super) fn turn(&mut self, now: Now, up: &mut Link, down: &mut Link) -> bool {
-        let before = self.traffic(down);
+        if !self.is_woken(up, down) {
+            return false;
+        }
+        self.turns += 1;
         self.io.unsent = self.outbox.len();
         let filled = self.fill(up);
         self.session.open(now, &self.list, &mut self.io);
         self.handle(now);
         self.session.seal(now, &mut self.io);
-        self.outbox.append(&mut self.io.sealed);
-        down.put(&mut self.outbox);
-        self.session.taken(self.outbox.len());
-        self.turns += 1;
-        if self.session.is_closed() && self.outbox.is_empty() {
-            down.end();
-        }
-        filled || self.session.wants_turn(self.outbox.len()) || before != self.traffic(down)
-    }
-
-    fn traffic(&self, down: &Link) -> (usize, usize, bool) {
-        (down.log().len(), self.outbox.len(), self.session.is_closed())
-    }
-
-    fn fill(&mut self, up: &mut Link) -> bool {
+        self.send(down);
         if self.session.is_closed() {
-            // What still comes is thrown away.
-            return !up.take(usize::MAX).is_empty() || up.take_end();
+            self.linger(up, down);
+            return true;
         }
+        self.wakers.now = filled || self.session.wants_turn(self.outbox.len());
+        true
+    }
+
+    fn is_woken(&mut self, up: &Link, down: &Link) -> bool {
+        let (read, write) = (self.wakers.read && up.is_readable(), self.wakers.write && down.is_writable());
+        self.wakers.read &= !read;
+        self.wakers.write &= !write;
+        std::mem::take(&mut self.wakers.now) || read || write
+    }
+
+    /// Whether anything was read, the end among it.
+    fn fill(&mut self, up: &mut Link) -> bool {
         if !self.session.wants_read(self.outbox.len()) {
+            return false;
+        }
+        if !up.is_readable() {
+            self.wakers.read = true;
             return false;
         }
         let space = self.io.wire.space();
@@ -171,11 +200,26 @@ impl ServerEnd {
         space[..came.len()].copy_from_slice(&came);
         self.io.wire.filled(came.len());
         // A socket says its end by itself, once all before it is read.
-        let ended = came.is_empty() && up.take_end();
-        if ended {
+        if came.is_empty() && up.take_end() {
             self.session.end_of_input();
         }
-        ended || !came.is_empty()
+        true
+    }
+
+    fn send(&mut self, down: &mut Link) {
+        self.outbox.append(&mut self.io.sealed);
+        down.put(&mut self.outbox);
+        self.wakers.write = !self.outbox.is_empty();
+        self.session.taken(self.outbox.len());
+    }
+
+    /// All is said: what still comes is thrown away.
+    fn linger(&mut self, up: &mut Link, down: &mut Link) {
+        if self.outbox.is_empty() {
+            down.end();
+        }
+        self.wakers.now = !up.take(usize::MAX).is_empty() || up.take_end();
+        self.wakers.read = true;
     }
 
     fn handle(&mut self, now: Now) {

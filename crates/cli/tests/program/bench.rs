@@ -1,0 +1,175 @@
+//! What every story needs: a home folder of its own, the program run in it, a server that is up.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::thread::JoinHandle;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use tempfile::TempDir;
+
+/// A folder that is gone with the test. The home folder in it is not there yet.
+pub(crate) struct Place(TempDir);
+
+/// What a run of the program left.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) status: i32,
+    pub(crate) out: Vec<u8>,
+    pub(crate) err: String,
+}
+
+/// A server that listens; killed when dropped.
+pub(crate) struct Serving {
+    child: Child,
+    /// Host and port.
+    pub(crate) address: String,
+    /// What it said on standard output until it listened.
+    pub(crate) said: String,
+    err: Option<JoinHandle<String>>,
+}
+
+impl Place {
+    pub(crate) fn new() -> Place {
+        Place(tempfile::tempdir().unwrap())
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    pub(crate) fn home(&self, file: &str) -> PathBuf {
+        self.path("home").join(file)
+    }
+
+    pub(crate) fn read(&self, file: &str) -> String {
+        fs::read_to_string(self.home(file)).unwrap()
+    }
+
+    /// The program in this place, with nothing of the developer's own environment that could matter.
+    pub(crate) fn program(&self) -> Command {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_pinwire"));
+        program.current_dir(self.0.path()).env("PINWIRE_HOME", self.path("home")).env("USER", "ada");
+        program.env_remove("PINWIRE_LOG").env_remove("PINWIRE_SERVER").stdin(Stdio::null());
+        program
+    }
+
+    pub(crate) fn run(&self, args: &[&str]) -> Ran {
+        self.program().args(args).output().unwrap().into()
+    }
+
+    pub(crate) fn run_with_input(&self, args: &[&str], input: &[u8]) -> Ran {
+        let mut program = self.program();
+        program.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = program.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(input).unwrap();
+        child.wait_with_output().unwrap().into()
+    }
+
+    /// Runs a command that must succeed; its standard output.
+    pub(crate) fn ok(&self, args: &[&str]) -> String {
+        let ran = self.run(args);
+        assert_eq!(ran.status, 0, "{args:?}: {}", ran.err);
+        ran.out()
+    }
+
+    pub(crate) fn serve(&self) -> Serving {
+        self.serve_with(&["--listen", "127.0.0.1:0"])
+    }
+
+    pub(crate) fn serve_with(&self, args: &[&str]) -> Serving {
+        let mut program = self.program();
+        program.arg("serve").args(args).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Serving::wait_for(program.spawn().unwrap())
+    }
+
+    /// A home beside this one whose known servers are the same, and whose client is this one, if any.
+    pub(crate) fn visitor(&self, client: Option<(String, String)>) -> Place {
+        let place = Place::new();
+        fs::create_dir(place.path("home")).unwrap();
+        fs::copy(self.home("known_servers"), place.home("known_servers")).unwrap();
+        if let Some((certificate, key)) = client {
+            fs::write(place.home("client.crt"), certificate).unwrap();
+            write_private(&place.home("client.key"), &key);
+        }
+        place
+    }
+}
+
+impl Serving {
+    /// Waits for the line with the address; no clock is asked.
+    fn wait_for(mut child: Child) -> Serving {
+        let mut stderr = child.stderr.take().unwrap();
+        let err = std::thread::spawn(move || {
+            let mut text = String::new();
+            stderr.read_to_string(&mut text).map(|_| text).unwrap_or_default()
+        });
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+        let (mut said, mut address) = (String::new(), None);
+        for line in lines.by_ref() {
+            said += &line;
+            said.push('\n');
+            address = address.or(line.strip_prefix("listening on ").map(str::to_owned));
+            if line.ends_with(" GET greetings/1") {
+                break;
+            }
+        }
+        let mut serving = Serving { child, address: String::new(), said, err: Some(err) };
+        match address {
+            Some(address) => serving.address = address,
+            None => {
+                let (_, err) = serving.stop();
+                panic!("it does not listen: {}{err}", serving.said)
+            }
+        }
+        serving
+    }
+
+    /// Waits for its end; the exit status and what it said on standard error.
+    fn stop(&mut self) -> (Option<i32>, String) {
+        let status = self.child.wait().unwrap();
+        (status.code(), self.err.take().unwrap().join().unwrap())
+    }
+
+    /// Tells it to end as an operator does, and waits for it.
+    #[cfg(unix)]
+    pub(crate) fn terminate(mut self) -> (Option<i32>, String) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        self.stop()
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Ran {
+    pub(crate) fn out(&self) -> String {
+        String::from_utf8(self.out.clone()).unwrap()
+    }
+}
+
+impl From<Output> for Ran {
+    fn from(output: Output) -> Ran {
+        Ran {
+            status: output.status.code().expect("it was not killed"),
+            out: output.stdout,
+            err: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+}
+
+pub(crate) fn write_private(path: &Path, text: &str) {
+    fs::write(path, text).unwrap();
+    #[cfg(unix)]
+    fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+}
+
+pub(crate) fn now() -> i64 {
+    i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()).unwrap()
+}

@@ -1,0 +1,95 @@
+//! `keygen` and `pin`, beside what OpenSSL says of the same files.
+
+use std::fs;
+use std::process::{Command, Stdio};
+
+use crate::bench::Place;
+
+/// Runs a line of shell in the place; `None` where there is no OpenSSL.
+fn openssl(place: &Place, line: &str) -> Option<String> {
+    Command::new("openssl").arg("version").stdout(Stdio::null()).status().ok()?;
+    let ran = Command::new("sh").args(["-c", line]).current_dir(place.path("")).output().unwrap();
+    assert!(ran.status.success(), "{line}: {}", String::from_utf8_lossy(&ran.stderr));
+    Some(String::from_utf8(ran.stdout).unwrap())
+}
+
+fn digits(text: &str) -> String {
+    let (_, digits) = text.trim().rsplit_once('=').unwrap();
+    digits.trim().replace(':', "").to_lowercase()
+}
+
+#[test]
+fn pins_are_what_openssl_computes() {
+    let place = Place::new();
+    place.ok(&["keygen", "alice"]);
+    place.ok(&["keygen", "bob", "--kind", "p256"]);
+    for name in ["alice", "bob"] {
+        let file = format!("{name}.crt");
+        let key = format!(
+            "openssl x509 -in {file} -noout -pubkey | openssl pkey -pubin -outform der | openssl dgst -sha256"
+        );
+        let Some(key) = openssl(&place, &key) else { return };
+        let whole = openssl(&place, &format!("openssl x509 -in {file} -noout -fingerprint -sha256")).unwrap();
+        let sha1 = openssl(&place, &format!("openssl x509 -in {file} -noout -fingerprint -sha1")).unwrap();
+        let (key, whole, sha1) = (digits(&key), digits(&whole), digits(&sha1));
+        let pins = format!("spki-sha256:{key}\nsha256:{whole}\n{sha1}\n");
+        assert_eq!(place.ok(&["pin", &file]), pins);
+        openssl(&place, &format!("openssl x509 -in {file} -outform der -out {name}.der"));
+        assert_eq!(place.ok(&["pin", &format!("{name}.der")]), pins, "DER is as good");
+        assert_eq!(place.ok(&["pin", "--form", "sha1", &file]), format!("{sha1}\n"));
+    }
+}
+
+#[test]
+fn keygen_makes_what_openssl_takes() {
+    let place = Place::new();
+    place.ok(&["keygen", "alice"]);
+    let Some(key) = openssl(&place, "openssl pkey -in alice.key -pubout") else { return };
+    assert_eq!(openssl(&place, "openssl x509 -in alice.crt -noout -pubkey"), Some(key));
+    let subject = openssl(&place, "openssl x509 -in alice.crt -noout -subject").unwrap();
+    assert!(subject.contains("alice"), "{subject}");
+}
+
+#[test]
+fn keygen_never_overwrites() {
+    let place = Place::new();
+    for args in [&["keygen", "--server"][..], &["keygen"], &["keygen", "alice"]] {
+        let pin = place.ok(args);
+        assert!(pin.starts_with("spki-sha256:") && pin.lines().count() == 1, "{pin}");
+        let again = place.run(args);
+        assert_eq!(again.status, 6);
+        assert!(again.err.contains("it is there already; nothing was overwritten"), "{}", again.err);
+    }
+    let key = place.read("client.key");
+    fs::remove_file(place.home("client.crt")).unwrap();
+    assert_eq!(place.run(&["keygen", "--client"]).status, 6, "a key alone is there too");
+    assert_eq!(place.read("client.key"), key);
+    assert!(!place.home("client.crt").exists());
+}
+
+#[test]
+fn keygen_is_told_for_whom() {
+    let place = Place::new();
+    for args in
+        [&["keygen", "--server", "--client"][..], &["keygen", "../alice"], &["keygen", "a", "--client"]]
+    {
+        assert_eq!(place.run(args).status, 2, "{args:?}");
+    }
+}
+
+#[test]
+fn pin_reads_standard_input_and_names_a_wrong_file() {
+    let place = Place::new();
+    place.ok(&["keygen", "alice"]);
+    let certificate = fs::read(place.path("alice.crt")).unwrap();
+    let ran = place.run_with_input(&["pin", "-"], &certificate);
+    assert_eq!(ran.out(), place.ok(&["pin", "alice.crt"]));
+    let wrong =
+        [("alice.key", "a private key where"), ("nothing", "nothing: "), ("empty", "no certificate in PEM")];
+    fs::write(place.path("empty"), "").unwrap();
+    for (file, words) in wrong {
+        let ran = place.run(&["pin", file]);
+        assert_eq!(ran.status, 6);
+        assert!(ran.err.contains(words), "{}", ran.err);
+    }
+}

@@ -1,0 +1,11 @@
+//! The program as its users have it: the real binary, a fresh home folder, real sockets.
+#![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
+
+mod bench;
+mod calls;
+mod first_start;
+mod keys;
+mod refusals;
+mod resumed;
+mod strangers;
+mod trusted;

@@ -1,0 +1,47 @@
+//! A refused client reads why, every time, however much it has already sent.
+
+use pinwire_testkit::certificates::{self, Pair};
+
+use crate::bench::{Place, now};
+
+/// Tries of each: a lost line is a race, and a race shows itself only sometimes.
+const TRIES: usize = 100;
+
+fn always(client: Option<Pair>, line: &str) {
+    let place = Place::new();
+    let server = place.serve();
+    let visitor = place.visitor(client);
+    // It leaves with the handshake's last flight, so that the server closes with unread bytes before it.
+    std::fs::write(visitor.path("much"), vec![b'x'; 100_000]).unwrap();
+    for _ in 0..TRIES {
+        let ran = visitor.run(&["call", "-s", &server.address, "PUT", "a", "--body", "@much"]);
+        assert_eq!(ran.status, 3, "{}", ran.err);
+        assert!(ran.err.starts_with(line), "{}", ran.err);
+    }
+    assert_eq!(place.run(&["call", "-s", &server.address, "GET", "a"]).status, 1, "nothing was put");
+}
+
+#[test]
+fn without_a_certificate() {
+    always(None, "ERR: no-certificate: ");
+}
+
+#[test]
+fn expired() {
+    always(Some(certificates::expired(now())), "ERR: certificate-expired: ");
+}
+
+#[test]
+fn not_yet_valid() {
+    always(Some(certificates::not_yet_valid(now())), "ERR: certificate-not-yet-valid: ");
+}
+
+#[test]
+fn a_stranger() {
+    always(Some(certificates::stranger(now())), "ERR: unfamiliar-certificate: spki-sha256:");
+}
+
+#[test]
+fn unreadable() {
+    always(Some(certificates::unreadable(now())), "ERR: certificate-unreadable: ");
+}

@@ -1,0 +1,88 @@
+//! Servers that are not known, and servers that are not the known ones.
+
+use std::fs;
+use std::process::{Command, Stdio};
+
+use crate::bench::{Place, Ran};
+
+#[test]
+fn nobody_to_ask_is_a_refusal_that_says_the_line() {
+    let place = Place::new();
+    let server = place.serve();
+    let line = place.read("known_servers");
+    fs::remove_file(place.home("known_servers")).unwrap();
+    let ran = place.run(&["call", "PING", "-s", &server.address]);
+    assert_eq!(ran.status, 5);
+    assert!(ran.err.ends_with(&format!("{}:\n{line}", place.home("known_servers").display())), "{}", ran.err);
+    assert!(!place.home("known_servers").exists());
+
+    fs::write(place.home("known_servers"), ran.err.lines().last().unwrap()).unwrap();
+    place.ok(&["call", "PING", "-s", &server.address]);
+}
+
+#[test]
+fn another_pin_is_never_asked_about() {
+    let place = Place::new();
+    let server = place.serve();
+    let wrong = format!("{} spki-sha256:{}\n", server.address, "ab".repeat(32));
+    fs::write(place.home("known_servers"), &wrong).unwrap();
+    let ran = place.run(&["call", "PING", "-s", &server.address]);
+    assert_eq!(ran.status, 5);
+    assert!(
+        ran.err.contains("not the known pin (line 1)") && ran.err.contains("nothing was sent"),
+        "{}",
+        ran.err
+    );
+    assert_eq!(place.read("known_servers"), wrong);
+}
+
+#[test]
+fn a_broken_file_of_known_servers_is_6() {
+    let place = Place::new();
+    let server = place.serve();
+    fs::write(place.home("known_servers"), "here\n").unwrap();
+    let ran = place.run(&["call", "PING", "-s", &server.address]);
+    assert_eq!(ran.status, 6);
+    assert!(ran.err.contains("known_servers: line 1: \"here\" is not HOST:PORT"), "{}", ran.err);
+}
+
+#[test]
+fn at_a_terminal_the_user_is_asked_once() {
+    if !has_script() {
+        return;
+    }
+    let place = Place::new();
+    let server = place.serve();
+    let known = place.read("known_servers");
+    fs::remove_file(place.home("known_servers")).unwrap();
+
+    let no = at_terminal(&place, &server.address, "what?\nno\n");
+    assert_eq!(no.status, 5, "{}", no.out());
+    assert!(no.out().contains("Type yes, no, or the pin:"), "{}", no.out());
+    assert!(!place.home("known_servers").exists());
+
+    let yes = at_terminal(&place, &server.address, "yes\n");
+    assert_eq!(yes.status, 0, "{}", yes.out());
+    assert_eq!(place.read("known_servers"), known);
+
+    let known_now = at_terminal(&place, &server.address, "");
+    assert_eq!(known_now.status, 0);
+    assert!(!known_now.out().contains("not known"), "{}", known_now.out());
+}
+
+/// `script` of util-linux runs a program at a terminal of its own.
+fn has_script() -> bool {
+    let version = Command::new("script").arg("--version").stdin(Stdio::null()).output();
+    version.is_ok_and(|ran| String::from_utf8_lossy(&ran.stdout).contains("util-linux"))
+}
+
+fn at_terminal(place: &Place, address: &str, typed: &str) -> Ran {
+    let program = env!("CARGO_BIN_EXE_pinwire");
+    let line = format!("'{program}' call PING -s {address}");
+    let mut script = Command::new("script");
+    script.args(["-q", "-e", "-c", &line, "/dev/null"]).env("PINWIRE_HOME", place.path("home"));
+    script.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = script.spawn().unwrap();
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), typed.as_bytes()).unwrap();
+    child.wait_with_output().unwrap().into()
+}

@@ -1,0 +1,98 @@
+//! What the driver says to a peer and to its commands.
+
+use super::coming::Skipped;
+use super::{Phase, ServerSession};
+use crate::code::Code;
+use crate::session::ReplyTo;
+use crate::wire::{Encoder, Misuse, greeting_ok};
+
+impl ServerSession {
+    /// The handler takes the peer: it is greeted.
+    pub fn admit(&mut self, replies: &mut Vec<u8>) {
+        if matches!(self.phase, Phase::Connecting) {
+            greeting_ok(replies);
+            self.is_known = true;
+            self.phase = Phase::Ready;
+        }
+    }
+
+    /// The handler does not take the peer, and says why.
+    pub fn refuse(&mut self, code: Code, text: &str, replies: &mut Vec<u8>) {
+        if matches!(self.phase, Phase::Connecting) {
+            self.close_with(code, text, replies);
+        }
+    }
+
+    /// The body of the last [`Event::Body`](super::Event::Body) is not wanted: answers at once, reads it over.
+    pub fn refuse_body(&mut self, code: Code, text: &str, replies: &mut Vec<u8>) {
+        if let Phase::Receiving(coming) = &self.phase {
+            let (to, skipped) = (coming.to, Skipped::new(coming.left(), coming.pace));
+            self.phase = Phase::Discarding(Box::new(skipped));
+            self.error(&to, replies, code, text);
+        }
+    }
+
+    /// Whether `to` still waits for its answer: not cancelled, not timed out, not closed.
+    pub fn is_owed(&self, to: &ReplyTo) -> bool {
+        self.flights.as_ref().is_some_and(|flights| flights.runs(to))
+    }
+
+    /// Answers `to` with OK and what `write` adds. Nothing is sent for a one-way command, or when the answer
+    /// is no longer owed.
+    ///
+    /// # Errors
+    /// [`Misuse`] from `write`: nothing was written, and the answer is still owed.
+    pub fn ok(
+        &mut self,
+        to: &ReplyTo,
+        replies: &mut Vec<u8>,
+        write: impl FnOnce(&mut Encoder<'_>) -> Result<(), Misuse>,
+    ) -> Result<(), Misuse> {
+        if !self.is_owed(to) {
+            return Ok(());
+        }
+        let mut encoder = Encoder::ok(replies, to.sequence.as_ref());
+        write(&mut encoder)?;
+        match to.sequence {
+            Some(_) => encoder.finish(),
+            None => drop(encoder),
+        }
+        self.answered(to, replies.len());
+        Ok(())
+    }
+
+    /// Answers `to` with an error. Nothing is sent for a one-way command, or when it is no longer owed.
+    pub fn error(&mut self, to: &ReplyTo, replies: &mut Vec<u8>, code: Code, text: &str) {
+        if !self.is_owed(to) {
+            return;
+        }
+        if to.sequence.is_some() {
+            Encoder::error(replies, to.sequence.as_ref(), code, text).finish();
+        }
+        self.answered(to, replies.len());
+    }
+
+    pub(super) fn answered(&mut self, to: &ReplyTo, unsealed: usize) {
+        let end = self.sealed + unsealed as u64;
+        if let Some(flights) = &mut self.flights {
+            flights.answered(to, end);
+        }
+    }
+
+    /// `to`'s time is up: says so, if the answer is still owed, and whether it was.
+    pub fn time_out(&mut self, to: &ReplyTo, replies: &mut Vec<u8>) -> bool {
+        let owed = self.is_owed(to);
+        self.error(to, replies, Code::TimedOut, "");
+        owed
+    }
+
+    /// An answer that comes between turns; the driver sees to it that a turn follows.
+    pub fn between_turns<R>(&mut self, answer: impl FnOnce(&mut Self, &mut Vec<u8>) -> R) -> R {
+        let mut waiting = std::mem::take(&mut self.waiting);
+        let result = answer(self, &mut waiting);
+        if !self.is_closed() {
+            self.waiting = waiting;
+        }
+        result
+    }
+}

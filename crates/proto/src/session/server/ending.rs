@@ -1,0 +1,160 @@
+//! How a turn ends, and how a connection does.
+
+use super::{Disconnect, Input, Phase, ServerSession};
+use crate::code::Code;
+use crate::session::buffers::Leftovers;
+use crate::session::{Buffers, Now, ReplyTo};
+use crate::tls::TlsFailure;
+use crate::wire::{Encoder, Scan, greeting_error};
+
+impl ServerSession {
+    /// Says `code` to everything that is owed, then to the connection, and closes.
+    pub fn close_with(&mut self, code: Code, text: &str, replies: &mut Vec<u8>) {
+        match self.phase {
+            Phase::Closing | Phase::Closed => return,
+            Phase::Handshake if self.layer.is_handshaking() => {
+                return self.end(Disconnect::Closed { code, text: text.to_owned() });
+            }
+            Phase::Handshake | Phase::Connecting => greeting_error(replies, code, text),
+            _ => {
+                self.abandon(code, replies);
+                Encoder::error(replies, None, code, text).finish();
+            }
+        }
+        self.closing(code, text);
+    }
+
+    /// Says `code` to `to`, as its own final answer, and closes. A one-way command has no answer: the
+    /// connection is told.
+    pub fn close_after(&mut self, to: &ReplyTo, code: Code, text: &str, replies: &mut Vec<u8>) {
+        if to.sequence.is_none() {
+            return self.close_with(code, text, replies);
+        }
+        self.error(to, replies, code, text);
+        self.abandon(code, replies);
+        self.closing(code, text);
+    }
+
+    /// Every begun command with a sequence gets its final answer: the closing code, its outcome unknown.
+    pub(super) fn abandon(&mut self, code: Code, replies: &mut Vec<u8>) {
+        let begun = self.flights.take().map(|mut flights| flights.abandon()).unwrap_or_default();
+        for sequence in begun {
+            Encoder::error(replies, Some(&sequence), code, "").finish();
+        }
+    }
+
+    pub(super) fn closing(&mut self, code: Code, text: &str) {
+        self.phase = Phase::Closing;
+        self.ended = Some(Box::new(Disconnect::Closed { code, text: text.to_owned() }));
+    }
+
+    pub(super) fn end(&mut self, why: Disconnect) {
+        self.phase = Phase::Closed;
+        self.flights = None;
+        self.left = None;
+        self.waiting = Vec::new();
+        self.ended.get_or_insert(Box::new(why));
+    }
+
+    /// The socket has no more bytes. Without a close_notify before it, the peer is gone.
+    pub fn end_of_input(&mut self) {
+        if self.input != Input::Finished {
+            self.input = Input::Cut;
+        }
+    }
+
+    /// The socket is broken in both directions: nothing more can be said.
+    pub fn broken(&mut self) {
+        self.end(Disconnect::Vanished);
+    }
+
+    /// The server stops: no further command is begun, and the connection closes once the last is answered.
+    pub fn stop(&mut self) {
+        if self.input == Input::Open {
+            self.input = Input::Stopped;
+        }
+    }
+
+    /// Replies → sealed: one record for the whole batch; then keeps what is unfinished.
+    pub fn seal(&mut self, now: Now, io: &mut Buffers) {
+        self.settle(&mut io.replies);
+        if !matches!(self.phase, Phase::Closed)
+            && let Err(failure) = self.seal_replies(io)
+        {
+            self.end(Disconnect::Tls(failure));
+        }
+        self.sealed += io.sealed.len() as u64;
+        io.replies.clear();
+        self.keep(now, io);
+    }
+
+    pub(super) fn seal_replies(&mut self, io: &mut Buffers) -> Result<(), TlsFailure> {
+        if !self.layer.is_handshaking() {
+            self.layer.seal(&io.replies, &mut io.sealed)?;
+        }
+        if matches!(self.phase, Phase::Closing) {
+            self.layer.close(&mut io.sealed)?;
+            self.phase = Phase::Closed;
+        }
+        Ok(())
+    }
+
+    /// Ends the connection if its last command is answered and no other will begin.
+    pub(super) fn settle(&mut self, replies: &mut Vec<u8>) {
+        // A command whose body has not come will not run, and is not waited for.
+        let running = self.flights.as_ref().map_or(0, |flights| flights.running());
+        let busy = running > self.receiving();
+        match self.input {
+            Input::Cut => {
+                self.end(Disconnect::Vanished);
+                replies.clear();
+            }
+            // Before its greeting a peer is told in the greeting, once it can be.
+            Input::Stopped if !busy && !self.layer.is_handshaking() => {
+                self.close_with(Code::ShuttingDown, "", replies);
+            }
+            Input::Finished if !busy && !self.is_held => self.finish(),
+            _ => {}
+        }
+    }
+
+    pub(super) fn finish(&mut self) {
+        if !matches!(self.phase, Phase::Closing | Phase::Closed) {
+            self.phase = Phase::Closing;
+            self.flights = None;
+            self.ended = Some(Box::new(Disconnect::Peer));
+        }
+    }
+
+    /// What a turn leaves to the next one: what is unfinished, and nothing else.
+    pub(super) fn keep(&mut self, now: Now, io: &mut Buffers) {
+        self.left = match self.phase {
+            Phase::Closed => None,
+            _ => Leftovers::save(io),
+        };
+        // While the server itself does not read, no head is late.
+        let is_begun = matches!(self.phase, Phase::Ready) && self.scan != Scan::default();
+        match is_begun && !self.is_saturated(0) {
+            true => _ = self.head_began.get_or_insert(now.instant),
+            false => self.head_began = None,
+        }
+        // Whoever waited for an answer until now was not idle. (None in flight: a one-way command just ended.)
+        let in_flight = self.flights.as_ref().map(|flights| flights.in_flight());
+        if in_flight.is_some_and(|count| count == 0 || count > self.receiving()) {
+            self.active = now.instant;
+        }
+        io.wire.clear();
+        io.plain.clear();
+    }
+
+    /// The socket has taken all but `unsent` of what was sealed: flights that are over are forgotten.
+    pub fn taken(&mut self, unsent: usize) {
+        self.sent = self.sealed - unsent as u64;
+        if let Some(flights) = &mut self.flights {
+            flights.forget_sent(self.sent);
+            if flights.is_empty() {
+                self.flights = None;
+            }
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! What the driver asks between turns: whether to read, whether to go on, and until when to wait.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::{Disconnect, Input, Phase, ServerSession};
+use crate::code::Code;
+use crate::session::Now;
+use crate::trust::Judged;
+
+impl ServerSession {
+    /// Whether the driver should read: something may come, and there is room for what it asks for.
+    pub fn wants_read(&self, unsent: usize) -> bool {
+        let closed = matches!(self.phase, Phase::Closing | Phase::Closed);
+        let full = self.flights.as_ref().is_some_and(|flights| flights.running() >= self.limits.in_flight)
+            && self.left.as_ref().is_some_and(|left| !left.plain.is_empty());
+        let open = match self.input {
+            Input::Open => true,
+            // A peer in its handshake is told in its greeting.
+            Input::Stopped => self.is_handshaking(),
+            Input::Finished | Input::Cut => false,
+        };
+        open && !closed && !full && !self.is_held && unsent <= self.limits.unsent
+    }
+
+    /// Whether another turn should follow at once, although nothing came: what waited for the socket may begin
+    /// now, or the driver, which was not to read in this turn, should.
+    pub fn wants_turn(&self, unsent: usize) -> bool {
+        if self.is_closed() || self.input == Input::Stopped || unsent > self.limits.unsent {
+            return false;
+        }
+        self.is_held || (self.is_paused && self.wants_read(unsent))
+    }
+
+    /// Whether everything was said: the driver sends what is sealed, then closes as section 7 says.
+    pub fn is_closed(&self) -> bool {
+        matches!(self.phase, Phase::Closed)
+    }
+
+    /// Whether nothing of the peer's is kept: no bytes, no flights, no replies. So it is while idle.
+    pub fn owns_nothing(&self) -> bool {
+        self.left.is_none() && self.flights.is_none() && self.waiting.capacity() == 0
+    }
+
+    /// Whether replies came between turns.
+    pub fn has_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    /// Whether a session of an earlier connection was resumed.
+    pub fn is_resumed(&self) -> bool {
+        self.layer.is_resumed()
+    }
+
+    /// Whether the greeting is still to come.
+    pub fn is_handshaking(&self) -> bool {
+        matches!(self.phase, Phase::Handshake | Phase::Connecting)
+    }
+
+    /// Whom the list let in, at [`Event::Connect`](super::Event::Connect); the driver keeps it.
+    pub fn take_judged(&mut self) -> Option<Box<Judged>> {
+        self.judged.take()
+    }
+
+    /// How it ended, once it has.
+    pub fn ended(&self) -> Option<&Disconnect> {
+        self.ended.as_deref()
+    }
+
+    /// How many bytes are read and thrown away while the last words travel.
+    pub fn discard_limit(&self) -> u64 {
+        match self.is_known {
+            true => self.limits.discard,
+            false => self.limits.discard_refused,
+        }
+    }
+
+    /// The moment at which patience ends, if nothing happens before.
+    pub fn deadline(&self) -> Option<Instant> {
+        [self.patience(), self.body_deadline()].into_iter().flatten().min()
+    }
+
+    /// The `Timeout` of the command whose body is on its way: no handler knows of it yet.
+    pub(super) fn body_deadline(&self) -> Option<Instant> {
+        match &self.phase {
+            Phase::Receiving(coming) if self.is_owed(&coming.to) => coming.to.deadline,
+            _ => None,
+        }
+    }
+
+    pub(super) fn patience(&self) -> Option<Instant> {
+        let in_flight = self.flights.as_ref().map_or(0, |flights| flights.in_flight());
+        match (&self.phase, self.head_began) {
+            (Phase::Handshake | Phase::Connecting, _) => Some(self.began + self.limits.handshake),
+            (Phase::Closing | Phase::Closed, _) => None,
+            // A saturated connection is a slow reader's, and the driver's to judge.
+            (_, Some(began)) if !self.is_saturated(0) => Some(began + self.limits.head),
+            _ if in_flight > self.receiving() => None,
+            _ => Some(self.active + self.limits.idle),
+        }
+    }
+
+    /// Flights whose command is still on its way: one at most.
+    pub(super) fn receiving(&self) -> usize {
+        match &self.phase {
+            Phase::Receiving(coming) => usize::from(self.is_owed(&coming.to)),
+            _ => 0,
+        }
+    }
+
+    /// Patience has ended, if [`deadline`](ServerSession::deadline) is not after `now`: answers a command whose
+    /// time is up before its body is there, or closes, with words where there can be any. The driver sees to it that a turn follows.
+    pub fn expire(&mut self, now: Now) -> bool {
+        if self.deadline().is_none_or(|deadline| deadline > now.instant) {
+            return false;
+        }
+        if self.body_deadline().is_some_and(|deadline| deadline <= now.instant) {
+            self.between_turns(|session, replies| session.refuse_body(Code::TimedOut, "", replies));
+            return true;
+        }
+        let limits = Arc::clone(&self.limits);
+        self.between_turns(|session, replies| match (&session.phase, session.head_began) {
+            (Phase::Handshake | Phase::Connecting, _) => session.end(Disconnect::HandshakeTimeout),
+            (Phase::Ready, Some(_)) => {
+                let text = format!("a head must be complete {:?} after its first byte", limits.head);
+                session.close_with(Code::BadCommand, &text, replies);
+            }
+            _ => session.close_with(Code::Idle, &format!("nothing came for {:?}", limits.idle), replies),
+        });
+        true
+    }
+}
