@@ -1,5 +1,6 @@
 //! A command as a handler sees it: borrowed from the worker's buffers, or owned to outlive the turn.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -8,7 +9,7 @@ use pinwire_proto::wire::{Head, OwnedHead, Sequence};
 use crate::handler::Peer;
 
 /// A whole command. Borrows the worker's buffers for the turn; [`Command::to_owned`] outlives it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Command<'a> {
     head: Head<'a>,
     body: &'a [u8],
@@ -17,7 +18,7 @@ pub struct Command<'a> {
 }
 
 /// A [`Command`] that owns what it says.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct OwnedCommand {
     head: OwnedHead,
     body: Vec<u8>,
@@ -100,5 +101,24 @@ impl OwnedCommand {
     /// The body, taken out.
     pub fn into_body(self) -> Vec<u8> {
         self.body
+    }
+}
+
+/// Fit for a log: no arguments, no headers, no body.
+impl fmt::Debug for Command<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Command")
+            .field("name", &self.name())
+            .field("sequence", &self.sequence())
+            .field("body", &format_args!("{} bytes", self.body.len()))
+            .field("peer", &self.peer.address())
+            .field("deadline", &self.deadline)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for OwnedCommand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.command().fmt(f)
     }
 }

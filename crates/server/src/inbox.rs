@@ -1,5 +1,6 @@
 //! All that concerns a worker's connections and does not come from their sockets: posts, in one inbox.
 
+use std::fmt;
 use std::mem;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::{Mutex, PoisonError};
@@ -34,7 +35,7 @@ pub(crate) enum Post {
 }
 
 /// Any thread posts, the worker takes.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Inbox {
     posts: Mutex<Vec<Post>>,
     bell: Notify,
@@ -54,5 +55,30 @@ impl Inbox {
     /// Returns once something was posted since the last return.
     pub(crate) async fn wait(&self) {
         self.bell.notified().await;
+    }
+}
+
+/// Stoppers and deferred replies hold it and may be logged: other clients' replies are in it.
+impl fmt::Debug for Inbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inbox").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    #[test]
+    fn an_inbox_is_printed_without_what_is_in_it() {
+        let inbox = Arc::new(Inbox::default());
+        let (address, to) =
+            (Address { place: 0, generation: 0 }, ReplyTo { sequence: None, flight: 0, deadline: None });
+        inbox.post(Post::Reply(address, to, Reply::error(pinwire_proto::code::Code::Failed, "SECRET")));
+        assert!(
+            !format!("{inbox:?}").contains("SECRET"),
+            "a Stopper and a Deferred hold it, and may be logged"
+        );
     }
 }

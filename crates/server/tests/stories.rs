@@ -302,3 +302,30 @@ fn an_idle_client_is_told() {
     assert_eq!(client.answer(), err("", "idle"));
     assert_eq!(client.end(), ClientEnd::Closed);
 }
+
+#[test]
+fn what_is_debugged_shows_no_body() {
+    struct Printing;
+    impl Handler for Printing {
+        type State = ();
+        fn connect(&self, _: &Peer) -> Result<(), Refusal> {
+            Ok(())
+        }
+        fn command(&self, (): &mut (), command: Command<'_>, to: Responder<'_>) -> pinwire_server::Answered {
+            let (answered, deferred) = to.defer();
+            let owned = command.to_owned();
+            deferred.ok(format!("{command:?} {owned:?}"));
+            answered
+        }
+    }
+    let client = certificates::good(now());
+    let server = Running::start(config(trusting(&[&client])), Printing);
+    let mut client = Client::enter(server.address, &client);
+    client.send("TELL", "1", Some(b"SECRET"));
+    let (_, _, body) = client.answer();
+    let printed = String::from_utf8(body).unwrap();
+    assert!(printed.contains("TELL") && printed.contains("6 bytes"), "{printed}");
+    let bytes = format!("{:?}", b"SECRET");
+    let bytes = bytes.trim_matches(['[', ']']);
+    assert!(!printed.contains("SECRET") && !printed.contains(bytes), "{printed}");
+}
