@@ -1,8 +1,8 @@
 //! The commands of one connection that are in flight: begun and not answered, or answered and not yet sent.
 
-use std::collections::HashMap;
 use std::time::Instant;
 
+use super::few::Few;
 use crate::wire::Sequence;
 
 /// Which command an answer belongs to. It carries the flight's own number, so that a late answer cannot reach
@@ -20,7 +20,7 @@ pub struct ReplyTo {
 /// The table behind `duplicate-sequence`, `CANCEL` and `Limits::in_flight`.
 #[derive(Debug, Default)]
 pub(super) struct Flights {
-    sequenced: HashMap<Sequence, Flight>,
+    sequenced: Few<Sequence, Flight>,
     running: usize,
     one_way: Vec<u32>,
 }
@@ -116,7 +116,7 @@ impl Flights {
         if self.sequenced.len() == self.running {
             return;
         }
-        self.sequenced.retain(|_, flight| match flight {
+        self.sequenced.retain(|flight| match flight {
             Flight::Running(_) => true,
             Flight::Answered(end) => *end > sent,
         });

@@ -4,6 +4,7 @@
 
 mod buffers;
 pub mod client;
+mod few;
 mod flights;
 pub mod server;
 

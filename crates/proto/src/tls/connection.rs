@@ -62,7 +62,7 @@ impl Connection {
     ) -> Result<usize, TlsFailure> {
         let used = self.shake_hands(wire, limit);
         self.failed |= used.is_err();
-        sealed.append(&mut self.answers);
+        self.flush(sealed);
         used
     }
 
@@ -141,7 +141,7 @@ impl Connection {
     /// Makes records of `replies` at the end of `sealed`.
     pub(super) fn seal(&mut self, replies: &[u8], sealed: &mut Vec<u8>) -> Result<(), TlsFailure> {
         self.check()?;
-        sealed.append(&mut self.answers);
+        self.flush(sealed);
         if replies.is_empty() {
             return Ok(());
         }
@@ -154,7 +154,7 @@ impl Connection {
     /// Says close_notify at the end of `sealed`.
     pub(super) fn close(&mut self, sealed: &mut Vec<u8>) -> Result<(), TlsFailure> {
         self.check()?;
-        sealed.append(&mut self.answers);
+        self.flush(sealed);
         match &mut self.side {
             Side::Server(server) => write(server, Writing::CloseNotify, sealed),
             Side::Client(client) => write(client, Writing::CloseNotify, sealed),
@@ -163,7 +163,14 @@ impl Connection {
 
     /// After a failure: the alert that tells the peer, at the end of `sealed`.
     pub(super) fn alert(&mut self, sealed: &mut Vec<u8>) {
-        sealed.append(&mut self.answers);
+        self.flush(sealed);
+    }
+
+    /// Taken whole: what a flight of the handshake needed is not kept by an idle connection.
+    fn flush(&mut self, sealed: &mut Vec<u8>) {
+        if self.answers.capacity() > 0 {
+            sealed.append(&mut std::mem::take(&mut self.answers));
+        }
     }
 
     fn pump(&mut self, wire: &mut [u8], plain: &mut Vec<u8>) -> Result<usize, TlsFailure> {
