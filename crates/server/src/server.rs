@@ -155,6 +155,6 @@ impl<H: Handler> Server<H> {
     }
 }
 
-fn runtime() -> io::Result<LocalRuntime> {
+pub(crate) fn runtime() -> io::Result<LocalRuntime> {
     Builder::new_current_thread().enable_io().enable_time().build_local(LocalOptions::default())
 }
