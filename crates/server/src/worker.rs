@@ -244,6 +244,10 @@ impl<H: Handler> Worker<H> {
                 (None, _) => {}
             }
         }
+        alarms.forget_settled(|alarm| match alarm {
+            Alarm::Timeout(address, to) => slab.get_mut(address).is_some_and(|tenant| tenant.owes(&to)),
+            Alarm::Connection(address) => slab.get_mut(address).is_some(),
+        });
     }
 
     /// The drain's time is up: what is still under way is told so, once.
