@@ -22,18 +22,31 @@ struct Entry(Instant, Alarm);
 
 /// Alarms, the earliest first.
 #[derive(Debug, Default)]
-pub(crate) struct Alarms(BinaryHeap<Reverse<Entry>>);
+pub(crate) struct Alarms {
+    heap: BinaryHeap<Reverse<Entry>>,
+    /// How many were live when the settled ones were last thrown out.
+    live: usize,
+}
 
 impl Alarms {
     /// Sets an alarm; says whether it is the earliest now.
     pub(crate) fn set(&mut self, at: Instant, alarm: Alarm) -> bool {
         let earliest = self.earliest().is_none_or(|earliest| at < earliest);
-        self.0.push(Reverse(Entry(at, alarm)));
+        self.heap.push(Reverse(Entry(at, alarm)));
         earliest
     }
 
     pub(crate) fn earliest(&self) -> Option<Instant> {
-        self.0.peek().map(|Reverse(entry)| entry.0)
+        self.heap.peek().map(|Reverse(entry)| entry.0)
+    }
+
+    /// Throws out what is settled, once that may be half of it: a command that is answered at once leaves its
+    /// `Timeout` of an hour behind.
+    pub(crate) fn forget_settled(&mut self, mut is_live: impl FnMut(Alarm) -> bool) {
+        if self.heap.len() > 2 * self.live + FEW {
+            self.heap.retain(|Reverse(entry)| is_live(entry.1));
+            self.live = self.heap.len();
+        }
     }
 
     /// The next alarm that is due at `now`.
@@ -41,7 +54,7 @@ impl Alarms {
         if self.earliest()? > now {
             return None;
         }
-        self.0.pop().map(|Reverse(entry)| entry.1)
+        self.heap.pop().map(|Reverse(entry)| entry.1)
     }
 }
 
@@ -62,5 +75,28 @@ impl PartialOrd for Entry {
 impl Ord for Entry {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
         self.0.cmp(&other.0)
+    }
+}
+
+/// Settled alarms that are worth no look: some 100 KB.
+const FEW: usize = 1_024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn settled_alarms_do_not_pile_up() {
+        let (start, mut alarms) = (Instant::now(), Alarms::default());
+        let is_live = |alarm: Alarm| matches!(alarm, Alarm::Connection(address) if address.place < 10);
+        for place in 0..100_000 {
+            alarms
+                .set(start + Duration::from_secs(3_600), Alarm::Connection(Address { place, generation: 0 }));
+            alarms.forget_settled(is_live);
+            assert!(alarms.heap.len() <= 2 * 10 + FEW + 1);
+        }
+        let left = std::iter::from_fn(|| alarms.due(start + Duration::from_secs(3_600)));
+        assert_eq!(left.filter(|alarm| is_live(*alarm)).count(), 10, "those that are live go off");
     }
 }

@@ -239,6 +239,11 @@ impl<S> Connection<S> {
         self.wake();
     }
 
+    /// Whether a command still waits for its answer.
+    pub(crate) fn owes(&self, to: &ReplyTo) -> bool {
+        self.session.is_owed(to)
+    }
+
     /// A command's time is up.
     pub(crate) fn time_out(&mut self, to: &ReplyTo) {
         if self.session.between_turns(|session, replies| session.time_out(to, replies)) {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::mem;
 use std::net::{SocketAddr, TcpStream};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use pinwire_proto::session::ReplyTo;
 use pinwire_proto::wire::Reply;
@@ -35,21 +35,38 @@ pub(crate) enum Post {
 }
 
 /// Any thread posts, the worker takes.
-#[derive(Default)]
 pub(crate) struct Inbox {
-    posts: Mutex<Vec<Post>>,
+    /// None once the worker has ended: what is posted then is dropped, a socket closed.
+    posts: Mutex<Option<Vec<Post>>>,
     bell: Notify,
+}
+
+impl Default for Inbox {
+    fn default() -> Self {
+        Inbox { posts: Mutex::new(Some(Vec::new())), bell: Notify::new() }
+    }
 }
 
 impl Inbox {
     pub(crate) fn post(&self, post: Post) {
-        self.posts.lock().unwrap_or_else(PoisonError::into_inner).push(post);
+        if let Some(posts) = &mut *self.lock() {
+            posts.push(post);
+        }
         self.bell.notify_one();
     }
 
     /// Everything that was posted; empty if nothing was.
     pub(crate) fn take(&self) -> Vec<Post> {
-        mem::take(&mut *self.posts.lock().unwrap_or_else(PoisonError::into_inner))
+        self.lock().as_mut().map(mem::take).unwrap_or_default()
+    }
+
+    /// What was posted and not taken; nothing is posted any more.
+    pub(crate) fn close(&self) -> Vec<Post> {
+        self.lock().take().unwrap_or_default()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Vec<Post>>> {
+        self.posts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns once something was posted since the last return.
@@ -80,5 +97,14 @@ mod tests {
             !format!("{inbox:?}").contains("SECRET"),
             "a Stopper and a Deferred hold it, and may be logged"
         );
+    }
+
+    #[test]
+    fn a_closed_inbox_keeps_nothing() {
+        let inbox = Inbox::default();
+        inbox.post(Post::Stop);
+        assert_eq!(inbox.close().len(), 1);
+        inbox.post(Post::Stop);
+        assert!(inbox.take().is_empty(), "its worker has ended: a socket would stay open for ever");
     }
 }

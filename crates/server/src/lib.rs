@@ -27,6 +27,7 @@ mod linger;
 mod listener;
 mod outbox;
 mod responder;
+mod rounds;
 mod router;
 mod server;
 mod signals;

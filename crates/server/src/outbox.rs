@@ -44,7 +44,7 @@ impl Outbox {
         }
         let mut written = 0;
         while written < sealed.len() {
-            match Pin::new(&mut *socket).poll_write(cx, &sealed[written..])? {
+            match write_some(socket, cx, &sealed[written..])? {
                 Poll::Ready(length) => written += length,
                 Poll::Pending => {
                     let bytes = sealed[written..].to_vec();
@@ -71,13 +71,14 @@ impl Tail {
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
         while self.written < self.bytes.len() {
-            let length = ready!(Pin::new(&mut *socket).poll_write(cx, &self.bytes[self.written..]))?;
+            let length = ready!(write_some(socket, cx, &self.bytes[self.written..]))?;
             self.written += length;
             self.taken += length;
             if self.taken >= FAIR {
                 (self.since, self.taken) = (now, 0);
             }
-            if self.written > COMPACT {
+            // At least half of it, so that a byte moves once on the average, however long the tail is.
+            if self.written > COMPACT && self.written >= self.bytes.len() / 2 {
                 self.bytes.drain(..self.written);
                 self.written = 0;
             }
@@ -86,10 +87,22 @@ impl Tail {
     }
 }
 
+/// A socket that takes nothing and does not say so would be asked for ever.
+fn write_some(
+    socket: &mut (impl AsyncWrite + Unpin),
+    cx: &mut Context<'_>,
+    bytes: &[u8],
+) -> Poll<io::Result<usize>> {
+    match ready!(Pin::new(socket).poll_write(cx, bytes))? {
+        0 => Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+        length => Poll::Ready(Ok(length)),
+    }
+}
+
 /// Bytes that a reader must take within `Limits::slow_reader`, unless it takes everything.
 const FAIR: usize = 16 * 1024;
 
-/// Written bytes that are kept at most before the rest moves to the front.
+/// Written bytes that are kept before the rest moves to the front, if that is no longer than they are.
 const COMPACT: usize = 256 * 1024;
 
 #[cfg(test)]
@@ -144,5 +157,44 @@ mod tests {
         outbox.write(&mut sip, now, cx, &mut Vec::new()).unwrap();
         assert_eq!((sip.taken.as_slice(), outbox.unsent()), (&b"first second"[..], 0));
         assert!(outbox.0.is_none(), "nothing is owned when nothing waits");
+    }
+
+    #[test]
+    fn a_long_tail_is_not_moved_for_every_few_bytes() {
+        let cx = &mut Context::from_waker(Waker::noop());
+        let (now, mut outbox) = (Instant::now(), Outbox::default());
+        let mut sip = Sip { taken: Vec::new(), room: 0 };
+        outbox.write(&mut sip, now, cx, &mut vec![b'x'; 40 * COMPACT]).unwrap();
+        let mut moved = 0;
+        while let Some(tail) = &outbox.0 {
+            let kept = tail.bytes.len();
+            sip.room = COMPACT + 1;
+            outbox.write(&mut sip, now, cx, &mut Vec::new()).unwrap();
+            moved += outbox
+                .0
+                .as_ref()
+                .map_or(0, |tail| if tail.bytes.len() < kept { tail.bytes.len() } else { 0 });
+        }
+        assert_eq!(sip.taken.len(), 40 * COMPACT);
+        assert!(moved <= 40 * COMPACT, "{moved} bytes were moved");
+    }
+
+    #[test]
+    fn a_socket_that_takes_nothing_is_broken() {
+        struct Full;
+        impl AsyncWrite for Full {
+            fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, _: &[u8]) -> Poll<io::Result<usize>> {
+                Poll::Ready(Ok(0))
+            }
+            fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+                Poll::Ready(Ok(()))
+            }
+            fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+                Poll::Ready(Ok(()))
+            }
+        }
+        let cx = &mut Context::from_waker(Waker::noop());
+        let written = Outbox::default().write(&mut Full, Instant::now(), cx, &mut b"x".to_vec());
+        assert_eq!(written.unwrap_err().kind(), io::ErrorKind::WriteZero);
     }
 }

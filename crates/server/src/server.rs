@@ -5,6 +5,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::thread;
+use std::time::Duration;
 
 use pinwire_proto::limits::Limits;
 use pinwire_proto::tls::ServerTls;
@@ -42,7 +43,8 @@ impl ServerConfig {
         }
     }
 
-    /// Other limits than the defaults.
+    /// Other limits than the defaults. A `Duration` above a century counts as one: `Duration::MAX` lifts a
+    /// limit.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
@@ -99,7 +101,7 @@ impl<H: Handler> Server<H> {
         let ServerConfig { listen, tls, trust, limits, workers, reuse_port } = config;
         let listeners = listener::bind(listen, workers, reuse_port)?;
         let address = listeners.first().and_then(|listener| listener.local_addr().ok()).unwrap_or(listen);
-        let (limits, connections) = (Arc::new(limits), AtomicUsize::new(0));
+        let (limits, connections) = (Arc::new(within_a_century(limits)), AtomicUsize::new(0));
         let shared = Arc::new(Shared { handler, tls, trust, limits, connections });
         let inboxes = (0..workers).map(|_| Arc::default()).collect();
         Ok(Server { shared, listeners, inboxes, address })
@@ -155,6 +157,17 @@ impl<H: Handler> Server<H> {
     }
 }
 
-fn runtime() -> io::Result<LocalRuntime> {
+/// Moments are computed from these, and no clock reaches the end of time.
+fn within_a_century(mut limits: Limits) -> Limits {
+    let Limits { handshake, head, idle, slow_reader, linger, timeout, drain, .. } = &mut limits;
+    for limit in [handshake, head, idle, slow_reader, linger, timeout, drain] {
+        *limit = (*limit).min(CENTURY);
+    }
+    limits
+}
+
+const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
+pub(crate) fn runtime() -> io::Result<LocalRuntime> {
     Builder::new_current_thread().enable_io().enable_time().build_local(LocalOptions::default())
 }

@@ -46,6 +46,12 @@ impl<T> Slab<T> {
         Some(tenant)
     }
 
+    /// Everyone, taken out: no address of before reaches anybody.
+    pub(crate) fn take_all(&mut self) -> Vec<T> {
+        self.free.clear();
+        std::mem::take(&mut self.places).into_iter().filter_map(|slot| slot.tenant).collect()
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.places.len() - self.free.len()
     }

@@ -24,6 +24,7 @@ use crate::alarms::{Alarm, Alarms};
 use crate::connection::{Connection, Station, Turn};
 use crate::handler::{Handler, unmapped};
 use crate::inbox::{Address, Inbox, Post};
+use crate::rounds::Rounds;
 use crate::slab::Slab;
 
 /// What all workers share, and none changes but the count.
@@ -42,7 +43,8 @@ pub(crate) struct Worker<H: Handler> {
     floor: RefCell<Floor<H>>,
     /// When the drain ends, once the server stops.
     drain: Cell<Option<Instant>>,
-    swept: Cell<usize>,
+    /// Whether it has ended: everyone was told.
+    is_drained: Cell<bool>,
 }
 
 /// What a turn works with: borrowed for one turn, never across an await.
@@ -51,6 +53,7 @@ struct Floor<H: Handler> {
     slab: Slab<Box<Connection<H::State>>>,
     io: Buffers,
     alarms: Alarms,
+    rounds: Rounds,
     /// Connections that began their handshake, the oldest first; some have ended it since.
     handshakes: VecDeque<Address>,
 }
@@ -61,6 +64,7 @@ impl<H: Handler> Worker<H> {
             slab: Slab::new(),
             io: Buffers::default(),
             alarms: Alarms::default(),
+            rounds: Rounds::new(Instant::now()),
             handshakes: VecDeque::new(),
         };
         Rc::new(Worker {
@@ -68,7 +72,7 @@ impl<H: Handler> Worker<H> {
             inbox,
             floor: RefCell::new(floor),
             drain: Cell::new(None),
-            swept: Cell::new(0),
+            is_drained: Cell::new(false),
         })
     }
 
@@ -87,8 +91,10 @@ impl<H: Handler> Worker<H> {
                 accept.abort();
             }
             self.ring();
+            self.end_drain();
             self.sweep();
         }
+        self.clear_out();
     }
 
     /// Accepts; with `others`, hands the sockets out in turn.
@@ -126,7 +132,10 @@ impl<H: Handler> Worker<H> {
             Err(failure) => return error!(peer = %remote, %failure, "cannot begin a connection"),
         };
         self.shared.connections.fetch_add(1, Ordering::Relaxed);
-        let connection = Box::new(Connection::new(session, socket, unmapped(remote)));
+        let mut connection = Box::new(Connection::new(session, socket, unmapped(remote)));
+        if self.drain.get().is_some() {
+            connection.stop(); // another worker accepted it before the server stopped
+        }
         let mut floor = self.floor.borrow_mut();
         floor.make_room_for_handshake(limits.handshakes);
         let address = floor.slab.insert(connection);
@@ -218,8 +227,9 @@ impl<H: Handler> Worker<H> {
     /// When the worker looks after its connections next.
     fn next_look(&self) -> Instant {
         let floor = self.floor.borrow();
-        let sweep = now().instant + if floor.slab.len() == 0 { IDLE_LOOK } else { LOOK };
-        [floor.alarms.earliest(), self.drain.get()].into_iter().flatten().fold(sweep, Instant::min)
+        let round = if floor.slab.len() == 0 { now().instant + IDLE_LOOK } else { floor.rounds.next() };
+        let drain = if self.is_drained.get() { self.last_moment() } else { self.drain.get() };
+        [floor.alarms.earliest(), drain].into_iter().flatten().fold(round, Instant::min)
     }
 
     /// Sees to the alarms that are due.
@@ -234,26 +244,47 @@ impl<H: Handler> Worker<H> {
                 (None, _) => {}
             }
         }
+        alarms.forget_settled(|alarm| match alarm {
+            Alarm::Timeout(address, to) => slab.get_mut(address).is_some_and(|tenant| tenant.owes(&to)),
+            Alarm::Connection(address) => slab.get_mut(address).is_some(),
+        });
     }
 
-    /// Looks at a tenth of the places, so that every connection is looked at once in [`SWEEP`].
-    fn sweep(&self) {
-        let now = now();
-        if self.drain.get().is_some_and(|until| now.instant >= until) {
+    /// The drain's time is up: what is still under way is told so, once.
+    fn end_drain(&self) {
+        let is_up = self.drain.get().is_some_and(|drain| now().instant >= drain);
+        if is_up && !self.is_drained.replace(true) {
             self.everyone(|connection| connection.close_with(Code::ShuttingDown, ""));
         }
-        let slab = &mut self.floor.borrow_mut().slab;
-        let (start, step) = (self.swept.get(), slab.places().div_ceil(PARTS));
-        let range = start..start + step;
-        self.swept.set(if range.end >= slab.places() { 0 } else { range.end });
-        slab.range_mut(range).for_each(|connection| connection.look(now, &self.shared.limits));
+    }
+
+    /// Looks at the connections whose round it is.
+    fn sweep(&self) {
+        let now = now();
+        let Floor { slab, rounds, .. } = &mut *self.floor.borrow_mut();
+        let Some(part) = rounds.due(now.instant, slab.places()) else { return };
+        slab.range_mut(part).for_each(|connection| connection.look(now, &self.shared.limits));
+    }
+
+    /// When nothing may be left any more: the last words have had their time.
+    fn last_moment(&self) -> Option<Instant> {
+        self.drain.get().map(|drain| drain + self.shared.limits.linger)
     }
 
     /// Whether the server stops and nothing is left, or nothing may be left any more.
     fn is_over(&self) -> bool {
-        let Some(drain) = self.drain.get() else { return false };
-        let is_past = now().instant >= drain + self.shared.limits.linger;
-        is_past || self.floor.borrow().slab.len() == 0
+        let Some(last) = self.last_moment() else { return false };
+        now().instant >= last || self.floor.borrow().slab.len() == 0
+    }
+
+    /// Whoever is left goes, and nobody comes any more.
+    fn clear_out(&self) {
+        drop(self.inbox.close());
+        let left = self.floor.borrow_mut().slab.take_all();
+        for connection in left {
+            self.shared.connections.fetch_sub(1, Ordering::Relaxed);
+            connection.depart(&self.shared.handler);
+        }
     }
 }
 
@@ -297,9 +328,6 @@ fn now() -> Now {
 /// Turns that a connection may have in a row before the others have theirs.
 const TURNS: usize = 4;
 
-/// Every connection is looked at once in a second, in ten parts.
-const PARTS: usize = 10;
-const LOOK: Duration = Duration::from_millis(100);
 /// A worker without connections sleeps longer.
 const IDLE_LOOK: Duration = Duration::from_secs(60);
 
@@ -308,3 +336,78 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 const KEEPALIVE: Duration = Duration::from_secs(60);
 const KEEPALIVE_PROBES: u32 = 3;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Router;
+    use pinwire_proto::identity::Identity;
+    use pinwire_proto::session::{ClientEvent, ClientSession};
+    use pinwire_proto::tls::{ClientTls, Tickets};
+    use pinwire_proto::trust::{Pin, Sha1};
+    use pinwire_proto::wire::Greeting;
+    use pinwire_testkit::certificates;
+    use std::io::{Read, Write};
+
+    /// A worker of a server that trusts its own certificate, and that certificate.
+    fn worker() -> (Rc<Worker<Router>>, Identity) {
+        let (certificate, key) = certificates::good(now().unix);
+        let identity = Identity::from_pem(certificate.as_bytes(), key.as_bytes()).unwrap();
+        let line = format!("{}\n", Pin::Spki(identity.certificate().unwrap().digests.spki));
+        let shared = Shared {
+            handler: Router::new(),
+            tls: ServerTls::new(&identity, Tickets::new().unwrap()).unwrap(),
+            trust: TrustList::parse(line.as_bytes(), Sha1::Refuse).unwrap(),
+            limits: Arc::default(),
+            connections: AtomicUsize::new(0),
+        };
+        (Worker::new(Arc::new(shared), Arc::default()), identity)
+    }
+
+    fn greeting(mut socket: net::TcpStream, identity: &Identity) -> Greeting {
+        let mut session = ClientSession::new(&ClientTls::new(Some(identity)).unwrap()).unwrap();
+        session.trust_server();
+        loop {
+            match session.next() {
+                Some(ClientEvent::Greeting(greeting)) => return greeting,
+                Some(ClientEvent::Handshaken { .. }) => {}
+                Some(other) => panic!("{other:?}"),
+                None => {
+                    socket.write_all(&std::mem::take(session.output())).unwrap();
+                    let mut bytes = [0; 4_096];
+                    match socket.read(&mut bytes).unwrap() {
+                        0 => session.end_of_input(),
+                        length => session.receive(&bytes[..length]),
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_worker_whose_drain_has_ended_sleeps_until_the_last_moment() {
+        let (worker, _) = worker();
+        worker.stop(now().instant);
+        assert!(worker.next_look() <= now().instant, "the drain's end is due");
+        worker.end_drain();
+        assert!(worker.next_look() > now().instant, "it would spin");
+        assert_eq!(worker.next_look(), worker.last_moment().unwrap());
+    }
+
+    #[test]
+    fn a_socket_that_another_worker_hands_over_after_the_stop_is_told() {
+        let (worker, identity) = worker();
+        let listener = net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (socket, remote) = listener.accept().unwrap();
+        socket.set_nonblocking(true).unwrap();
+        let client = std::thread::spawn(move || greeting(client, &identity));
+        crate::server::runtime().unwrap().block_on(async {
+            worker.apply(Post::Stop);
+            worker.apply(Post::Accepted(socket, remote));
+            worker.run(None, Vec::new()).await;
+        });
+        let (code, text) = ("shutting-down".to_owned(), String::new());
+        assert_eq!(client.join().unwrap(), Greeting::Refused { code, text });
+    }
+}

@@ -329,3 +329,28 @@ fn what_is_debugged_shows_no_body() {
     let bytes = bytes.trim_matches(['[', ']']);
     assert!(!printed.contains("SECRET") && !printed.contains(bytes), "{printed}");
 }
+
+#[test]
+fn a_limit_in_time_may_be_lifted() {
+    let client = certificates::good(now());
+    let never = std::time::Duration::MAX;
+    let limits = Limits {
+        handshake: never,
+        head: never,
+        idle: never,
+        slow_reader: never,
+        linger: never,
+        timeout: never,
+        drain: never,
+        ..Limits::default()
+    };
+    let server = Running::start(config(trusting(&[&client])).limits(limits), router());
+    let mut client = Client::enter(server.address, &client);
+    client.send("LATER", "1", Some(b"body"));
+    assert_eq!(client.answer(), ok("1", "body"));
+    server.stopper.stop();
+    assert_eq!(client.answer(), err("", "shutting-down"));
+    assert_eq!(client.end(), ClientEnd::Closed);
+    drop(client);
+    server.join();
+}
