@@ -281,6 +281,11 @@ impl<S> Connection<S> {
             let text = format!("what was asked for was not read for {:?}", limits.slow_reader);
             self.close_with(Code::SlowReader, &text);
         }
+        // Nobody reads, so nobody hears of a reset: after a close_notify, say, while commands are under way.
+        let is_unread = !self.session.is_closed() && !self.session.wants_read(self.outbox.unsent());
+        if is_unread && !matches!(self.socket.take_error(), Ok(None)) {
+            self.abandon();
+        }
         let is_over = self.linger.as_ref().is_some_and(|linger| linger.is_over(now.instant));
         if self.session.expire(now) || is_over {
             self.wake();
