@@ -7,7 +7,7 @@ use std::io;
 use std::net::{self, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -136,7 +136,6 @@ impl<H: Handler> Worker<H> {
             Ok(session) => session,
             Err(failure) => return error!(peer = %remote, %failure, "cannot begin a connection"),
         };
-        self.shared.connections.fetch_add(1, Ordering::Relaxed);
         let mut connection = Box::new(Connection::new(session, socket, unmapped(remote)));
         if self.drain.get().is_some() {
             connection.stop(); // another worker accepted it before the server stopped
@@ -167,7 +166,7 @@ impl<H: Handler> Worker<H> {
             address,
             now: now(),
             alarms,
-            is_full: self.shared.connections.load(Ordering::Relaxed) > self.shared.limits.connections,
+            connections: &self.shared.connections,
         };
         for _ in 0..TURNS {
             match connection.turn(&mut station, io, cx) {
@@ -185,8 +184,7 @@ impl<H: Handler> Worker<H> {
 
     fn depart(&self, slab: &mut Slab<Box<Connection<H::State>>>, address: Address) {
         if let Some(connection) = slab.remove(address) {
-            self.shared.connections.fetch_sub(1, Ordering::Relaxed);
-            connection.depart(&self.shared.handler);
+            connection.depart(&self.shared.handler, &self.shared.connections);
         }
         if slab.len() == 0 && self.drain.get().is_some() {
             self.inbox.post(Post::Alarm); // the last one: the worker may end
@@ -287,8 +285,7 @@ impl<H: Handler> Worker<H> {
         drop(self.inbox.close());
         let left = self.floor.borrow_mut().slab.take_all();
         for connection in left {
-            self.shared.connections.fetch_sub(1, Ordering::Relaxed);
-            connection.depart(&self.shared.handler);
+            connection.depart(&self.shared.handler, &self.shared.connections);
         }
     }
 }
