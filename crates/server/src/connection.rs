@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use pinwire_proto::code::{Code, Severity};
@@ -54,8 +55,8 @@ pub(crate) struct Station<'w, H> {
     pub(crate) address: Address,
     pub(crate) now: Now,
     pub(crate) alarms: &'w mut Alarms,
-    /// Whether the server has all the connections that it may have.
-    pub(crate) is_full: bool,
+    /// How many peers are in, at the whole server.
+    pub(crate) connections: &'w AtomicUsize,
 }
 
 /// What comes after a turn.
@@ -147,10 +148,15 @@ impl<S> Connection<S> {
     {
         let Some(judged) = self.session.take_judged() else { return };
         let peer = Arc::new(Peer::new(judged, self.remote));
-        let taken = match at.is_full {
+        // Whoever is not let in yet takes nobody's place: `Limits::handshakes` bounds those.
+        let is_full = at.connections.fetch_add(1, Ordering::Relaxed) >= at.limits.connections;
+        let taken = match is_full {
             true => Err(full(at.limits)),
             false => unpanicked(|| at.handler.connect(&peer)).unwrap_or_else(|| Err(broke())),
         };
+        if taken.is_err() {
+            at.connections.fetch_sub(1, Ordering::Relaxed);
+        }
         match taken {
             Ok(state) => {
                 debug!(peer = %self.remote, name = peer.name(), pin = %peer.pin(), "connected");
@@ -281,6 +287,11 @@ impl<S> Connection<S> {
             let text = format!("what was asked for was not read for {:?}", limits.slow_reader);
             self.close_with(Code::SlowReader, &text);
         }
+        // Nobody reads, so nobody hears of a reset: after a close_notify, say, while commands are under way.
+        let is_unread = !self.session.is_closed() && !self.session.wants_read(self.outbox.unsent());
+        if is_unread && !matches!(self.socket.take_error(), Ok(None)) {
+            self.abandon();
+        }
         let is_over = self.linger.as_ref().is_some_and(|linger| linger.is_over(now.instant));
         if self.session.expire(now) || is_over {
             self.wake();
@@ -296,11 +307,12 @@ impl<S> Connection<S> {
     }
 
     /// The connection is over: its user learns why, and so does the log.
-    pub(crate) fn depart<H: Handler<State = S>>(mut self, handler: &H) {
+    pub(crate) fn depart<H: Handler<State = S>>(mut self, handler: &H, connections: &AtomicUsize) {
         self.tasks.abort_all();
         let why = self.session.ended().cloned().unwrap_or(Disconnect::Vanished);
         self.log(&why);
         if let Some(state) = self.state.take() {
+            connections.fetch_sub(1, Ordering::Relaxed);
             unpanicked(|| handler.disconnect(state, &why));
         }
     }

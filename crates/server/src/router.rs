@@ -81,7 +81,9 @@ impl Router {
         if let Some(act) = self.commands.get(name) {
             return Some(act);
         }
-        self.commands.get(&name.to_ascii_uppercase()).map(Box::as_ref)
+        // Upper case already: nothing to convert, PING for one costs no allocation.
+        let is_other = name.bytes().any(|byte| byte.is_ascii_lowercase());
+        is_other.then(|| self.commands.get(&name.to_ascii_uppercase()).map(Box::as_ref)).flatten()
     }
 
     fn own(&self, command: &Command<'_>, to: Responder<'_>) -> Answered {

@@ -79,13 +79,14 @@ pub struct Server<H: Handler> {
 pub struct Stopper(Vec<Arc<Inbox>>);
 
 impl Stopper {
-    /// No new connections; commands under way are answered, everyone is told `shutting-down`. Ends after
-    /// `Limits::drain` at the latest.
+    /// No new connections; commands under way are answered, everyone is told `shutting-down`. Ends
+    /// `Limits::drain` and `Limits::linger` later at the latest.
     pub fn stop(&self) {
         self.0.iter().for_each(|inbox| inbox.post(Post::Stop));
     }
 
-    /// The same without waiting for commands under way: their outcome is unknown to their clients.
+    /// The same without waiting for commands under way: their outcome is unknown to their clients. Ends
+    /// `Limits::linger` later at the latest.
     pub fn stop_now(&self) {
         self.0.iter().for_each(|inbox| inbox.post(Post::StopNow));
     }
@@ -129,7 +130,8 @@ impl<H: Handler> Server<H> {
     /// Serves until it is stopped.
     ///
     /// # Errors
-    /// If the system gives no threads or no event queues.
+    /// If the system gives no threads or no event queues. A worker that fails, or panics, stops the others: a
+    /// server with a part missing would look alive.
     pub fn run(self) -> io::Result<()> {
         let stopper = self.stopper();
         // One listener for all: the first worker hands the sockets out.
@@ -139,21 +141,31 @@ impl<H: Handler> Server<H> {
         for (number, inbox) in self.inboxes.iter().enumerate() {
             let (shared, inbox, listener) = (Arc::clone(&self.shared), Arc::clone(inbox), listeners.next());
             let others = if number == 0 { others.to_vec() } else { Vec::new() };
+            let together = Together(stopper.clone());
             let work = move || -> io::Result<()> {
-                runtime()?.block_on(Worker::new(shared, inbox).run(listener, others));
-                Ok(())
+                let _together = together;
+                runtime()?.block_on(Worker::new(shared, inbox).run(listener, others))
             };
-            threads.push(thread::Builder::new().name(format!("pinwire-{number}")).spawn(work)?);
+            // Unspawned, `work` is dropped, and stops those that run.
+            threads.push(thread::Builder::new().name(format!("pinwire-{number}")).spawn(work));
         }
         let mut result = Ok(());
         for thread in threads {
-            let ended = thread.join().unwrap_or_else(|_| Err(io::Error::other("a worker panicked")));
-            if ended.is_err() {
-                stopper.stop();
-            }
+            let ended = thread.and_then(|thread| {
+                thread.join().unwrap_or_else(|_| Err(io::Error::other("a worker panicked")))
+            });
             result = result.and(ended);
         }
         result
+    }
+}
+
+/// A worker that ends, however it ends, stops the others. They stop already if it was told to.
+struct Together(Stopper);
+
+impl Drop for Together {
+    fn drop(&mut self) {
+        self.0.stop();
     }
 }
 
@@ -170,4 +182,21 @@ const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
 pub(crate) fn runtime() -> io::Result<LocalRuntime> {
     Builder::new_current_thread().enable_io().enable_time().build_local(LocalOptions::default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worker_that_panics_stops_the_others() {
+        let other: Arc<Inbox> = Arc::default();
+        let together = Together(Stopper(vec![Arc::clone(&other)]));
+        let worker = thread::spawn(move || {
+            let _together = together;
+            panic!("as the test wishes");
+        });
+        assert!(worker.join().is_err());
+        assert!(matches!(other.take()[..], [Post::Stop]));
+    }
 }

@@ -7,7 +7,7 @@ use std::io;
 use std::net::{self, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -18,7 +18,7 @@ use pinwire_proto::tls::ServerTls;
 use pinwire_proto::trust::TrustList;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
-use tracing::{error, warn};
+use tracing::{debug, error, warn};
 
 use crate::alarms::{Alarm, Alarms};
 use crate::connection::{Connection, Station, Turn};
@@ -77,7 +77,12 @@ impl<H: Handler> Worker<H> {
     }
 
     /// Serves until the server stops and the last connection has ended.
-    pub(crate) async fn run(self: Rc<Self>, listener: Option<net::TcpListener>, others: Vec<Arc<Inbox>>) {
+    pub(crate) async fn run(
+        self: Rc<Self>,
+        listener: Option<net::TcpListener>,
+        others: Vec<Arc<Inbox>>,
+    ) -> io::Result<()> {
+        let listener = listener.map(TcpListener::from_std).transpose()?;
         let accept =
             listener.map(|listener| tokio::task::spawn_local(Rc::clone(&self).accept(listener, others)));
         while !self.is_over() {
@@ -95,14 +100,11 @@ impl<H: Handler> Worker<H> {
             self.sweep();
         }
         self.clear_out();
+        Ok(())
     }
 
     /// Accepts; with `others`, hands the sockets out in turn.
-    async fn accept(self: Rc<Self>, listener: net::TcpListener, others: Vec<Arc<Inbox>>) {
-        let listener = match TcpListener::from_std(listener) {
-            Ok(listener) => listener,
-            Err(error) => return error!(%error, "cannot accept connections"),
-        };
+    async fn accept(self: Rc<Self>, listener: TcpListener, others: Vec<Arc<Inbox>>) {
         let mut turn = 0;
         loop {
             match listener.accept().await {
@@ -112,6 +114,9 @@ impl<H: Handler> Worker<H> {
                         None => self.adopt(socket, remote),
                         Some(other) => hand_over(&others[other], socket, remote),
                     }
+                }
+                Err(error) if is_the_peers(&error) => {
+                    debug!(%error, "a connection ended before it was accepted");
                 }
                 Err(error) => {
                     warn!(%error, "cannot accept a connection; trying again");
@@ -131,7 +136,6 @@ impl<H: Handler> Worker<H> {
             Ok(session) => session,
             Err(failure) => return error!(peer = %remote, %failure, "cannot begin a connection"),
         };
-        self.shared.connections.fetch_add(1, Ordering::Relaxed);
         let mut connection = Box::new(Connection::new(session, socket, unmapped(remote)));
         if self.drain.get().is_some() {
             connection.stop(); // another worker accepted it before the server stopped
@@ -162,7 +166,7 @@ impl<H: Handler> Worker<H> {
             address,
             now: now(),
             alarms,
-            is_full: self.shared.connections.load(Ordering::Relaxed) > self.shared.limits.connections,
+            connections: &self.shared.connections,
         };
         for _ in 0..TURNS {
             match connection.turn(&mut station, io, cx) {
@@ -180,8 +184,7 @@ impl<H: Handler> Worker<H> {
 
     fn depart(&self, slab: &mut Slab<Box<Connection<H::State>>>, address: Address) {
         if let Some(connection) = slab.remove(address) {
-            self.shared.connections.fetch_sub(1, Ordering::Relaxed);
-            connection.depart(&self.shared.handler);
+            connection.depart(&self.shared.handler, &self.shared.connections);
         }
         if slab.len() == 0 && self.drain.get().is_some() {
             self.inbox.post(Post::Alarm); // the last one: the worker may end
@@ -282,8 +285,7 @@ impl<H: Handler> Worker<H> {
         drop(self.inbox.close());
         let left = self.floor.borrow_mut().slab.take_all();
         for connection in left {
-            self.shared.connections.fetch_sub(1, Ordering::Relaxed);
-            connection.depart(&self.shared.handler);
+            connection.depart(&self.shared.handler, &self.shared.connections);
         }
     }
 }
@@ -302,6 +304,12 @@ impl<H: Handler> Floor<H> {
             oldest.abandon();
         }
     }
+}
+
+/// Whether accept failed for this one connection alone: pausing for it would let peers slow the others down.
+fn is_the_peers(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }
 
 fn hand_over(inbox: &Inbox, socket: TcpStream, remote: SocketAddr) {
@@ -405,9 +413,16 @@ mod tests {
         crate::server::runtime().unwrap().block_on(async {
             worker.apply(Post::Stop);
             worker.apply(Post::Accepted(socket, remote));
-            worker.run(None, Vec::new()).await;
+            worker.run(None, Vec::new()).await.unwrap();
         });
         let (code, text) = ("shutting-down".to_owned(), String::new());
         assert_eq!(client.join().unwrap(), Greeting::Refused { code, text });
+    }
+
+    #[test]
+    fn a_peer_that_gives_up_before_it_is_accepted_makes_nobody_wait() {
+        assert!(is_the_peers(&io::ErrorKind::ConnectionAborted.into()));
+        let out_of_files = io::Error::from_raw_os_error(24);
+        assert!(!is_the_peers(&out_of_files), "a pause lets others close theirs");
     }
 }

@@ -354,3 +354,15 @@ fn a_limit_in_time_may_be_lifted() {
     drop(client);
     server.join();
 }
+
+#[test]
+fn strangers_at_the_door_take_nobodys_place() {
+    let client = certificates::good(now());
+    let limits = Limits { connections: 1, ..Limits::default() };
+    let server = Running::start(config(trusting(&[&client])).limits(limits).workers(1), router());
+    let silent: Vec<_> = (0..3).map(|_| std::net::TcpStream::connect(server.address).unwrap()).collect();
+    let mut inside = Client::enter(server.address, &client);
+    inside.send("PING", "1", None);
+    assert_eq!(inside.answer(), ok("1", ""));
+    drop(silent);
+}
