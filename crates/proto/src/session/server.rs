@@ -44,6 +44,8 @@ pub struct ServerSession {
     is_known: bool,
     /// Whether a command waits because too much is unsent.
     is_held: bool,
+    /// Whether a one-way command waits because too much is in flight.
+    is_crowded: bool,
     /// Whether the driver was not to read in this turn.
     is_paused: bool,
     /// Bytes of the stream to the peer, sealed since the beginning.
@@ -145,6 +147,7 @@ impl ServerSession {
             judged: None,
             is_known: false,
             is_held: false,
+            is_crowded: false,
             is_paused: false,
             sealed: 0,
             sent: 0,
@@ -297,7 +300,8 @@ impl ServerSession {
             return Found::Nothing;
         }
         let full = flights.running() >= self.limits.in_flight;
-        if full && sequence.is_none() {
+        self.is_crowded = full && sequence.is_none();
+        if self.is_crowded {
             return Found::Nothing; // it waits, and so does the reading of what follows it
         }
         let to = ReplyTo { sequence, flight: self.flown, deadline: deadline(&head, now, &self.limits) };

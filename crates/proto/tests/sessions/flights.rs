@@ -207,6 +207,18 @@ fn one_too_many_is_overloaded_at_once() {
 }
 
 #[test]
+fn half_a_head_is_no_reason_to_stop_reading() {
+    let mut pair = holding(Setup::default().limits(|limits| limits.in_flight = 1).clear());
+    pair.client.send("HOLD a", "1");
+    pair.drive();
+    pair.client.raw("CANC");
+    pair.drive();
+    pair.client.raw("EL 1\r\n\r\n");
+    pair.drive();
+    assert_eq!(pair.client.take(), ["1: cancelled"]);
+}
+
+#[test]
 fn one_way_ones_count_and_wait_and_reading_stops() {
     let mut pair = holding(Setup::default().limits(|limits| limits.in_flight = 2).pair());
     pair.client.send("HOLD a", "1");

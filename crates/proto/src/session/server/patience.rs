@@ -12,8 +12,8 @@ impl ServerSession {
     /// Whether the driver should read: something may come, and there is room for what it asks for.
     pub fn wants_read(&self, unsent: usize) -> bool {
         let closed = matches!(self.phase, Phase::Closing | Phase::Closed);
-        let full = self.flights.as_ref().is_some_and(|flights| flights.running() >= self.limits.in_flight)
-            && self.left.as_ref().is_some_and(|left| !left.plain.is_empty());
+        let full = self.is_crowded
+            && self.flights.as_ref().is_some_and(|flights| flights.running() >= self.limits.in_flight);
         let open = match self.input {
             Input::Open => true,
             // A peer in its handshake is told in its greeting.
