@@ -42,11 +42,11 @@ pub struct Limits {
     pub discard: u64,
     /// The most that a `Timeout` header can ask for.
     pub timeout: Duration,
-    /// Connections of the whole server.
+    /// Clients of the whole server that were let in.
     pub connections: usize,
     /// Connections still in their handshake, a worker.
     pub handshakes: usize,
-    /// From the wish to stop to the end of every connection.
+    /// From the wish to stop to the last word to every connection; its `linger` comes on top.
     pub drain: Duration,
 }
 

@@ -37,7 +37,7 @@ mod worker;
 pub use command::{Command, OwnedCommand};
 pub use handler::{Body, Handler, Peer, Refusal};
 pub use listener::BindError;
-pub use pinwire_proto::certificate::Certificate;
+pub use pinwire_proto::certificate::{Certificate, Digests};
 pub use pinwire_proto::code::Code;
 pub use pinwire_proto::identity::Identity;
 pub use pinwire_proto::limits::Limits;

@@ -168,6 +168,7 @@ impl<H: Handler> Worker<H> {
             alarms,
             connections: &self.shared.connections,
         };
+        io.trim();
         for _ in 0..TURNS {
             match connection.turn(&mut station, io, cx) {
                 Turn::Again => {}

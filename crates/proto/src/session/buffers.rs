@@ -18,6 +18,17 @@ pub struct Buffers {
     pub unsent: usize,
 }
 
+impl Buffers {
+    /// Gives back what one large reply or batch needed beyond the usual. Between turns.
+    pub fn trim(&mut self) {
+        for buffer in [&mut self.plain.bytes, &mut self.replies, &mut self.sealed] {
+            if buffer.capacity() > USUAL {
+                buffer.shrink_to(USUAL);
+            }
+        }
+    }
+}
+
 /// Bytes from the socket, with room before them for what an earlier turn left.
 #[derive(Debug)]
 pub struct Wire {
@@ -103,9 +114,27 @@ impl Leftovers {
     }
 }
 
+/// Bytes that a worker's buffer keeps from one turn to the next: several times what a full read makes of it.
+const USUAL: usize = 512 * 1024;
+
 /// Four full TLS records a read.
 const READ: usize = 64 * 1024;
 
 /// The most that a turn can leave on the wire: in the handshake, what rustls still needs
 /// (`Limits::handshake_bytes`) and one incomplete record.
 const HEADROOM: usize = 64 * 1024 + limits::RECORD;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_large_batch_is_given_back_and_the_usual_is_kept() {
+        let mut io =
+            Buffers { replies: Vec::with_capacity(64 * USUAL), sealed: vec![0; 1_000], ..Buffers::default() };
+        io.sealed.clear();
+        io.trim();
+        assert!(io.replies.capacity() < 2 * USUAL);
+        assert!(io.sealed.capacity() >= 1_000);
+    }
+}
