@@ -56,6 +56,11 @@ impl CallArgs {
         if let Some(body) = &self.body {
             request = request.body(read_body(body)?);
         }
+        if name.eq_ignore_ascii_case("CANCEL") {
+            let text = "CANCEL takes back another command of the same connection, and a call has only its own; \
+                        end a call with Ctrl-C";
+            return Err(Failure::usage(text));
+        }
         // Refused before anybody is asked anything.
         match request.encode(&mut Vec::new(), None, Some(self.timeout)) {
             Ok(()) => Ok(request),

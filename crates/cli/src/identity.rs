@@ -39,9 +39,11 @@ impl Files {
     /// Reads both; a key that others may read is refused.
     pub(crate) fn load(&self) -> Result<Identity, Failure> {
         let certificate = files::read(&self.certificate)?;
-        self.check_mode()?;
         let key = files::read(&self.key)?;
-        Identity::from_pem(&certificate, &key).map_err(|error| self.blame(&error))
+        let identity = Identity::from_pem(&certificate, &key).map_err(|error| self.blame(&error))?;
+        // Last: of a file that holds no key at all, its mode is not what is wrong.
+        self.check_mode()?;
+        Ok(identity)
     }
 
     /// Makes both; neither may be there.

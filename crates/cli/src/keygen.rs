@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::ArgPredicate;
 use clap::{ArgGroup, Args, ValueEnum};
 use pinwire_server::proto::identity::KeyKind;
 use pinwire_server::proto::trust::Pin;
@@ -33,8 +34,13 @@ pub(crate) struct KeygenArgs {
     #[arg(long, value_name = "YEARS", default_value_t = YEARS, value_parser = clap::value_parser!(u32).range(1..))]
     years: u32,
     /// The folder for NAME.crt and NAME.key
-    #[arg(long, value_name = "FOLDER", default_value = ".", conflicts_with_all = ["server", "client"])]
-    out: PathBuf,
+    #[arg(
+        long,
+        value_name = "FOLDER",
+        requires = "name",
+        default_value_if("name", ArgPredicate::IsPresent, ".")
+    )]
+    out: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -70,7 +76,7 @@ fn plan(args: &KeygenArgs, home: &Home) -> Result<(Files, KeyKind, String), Fail
     if name.contains(['/', '\\']) || name.starts_with('.') {
         return Err(Failure::usage(format!("{name:?} is not a name; for another folder say --out FOLDER")));
     }
-    let file = |ending| args.out.join(format!("{name}.{ending}"));
+    let file = |ending| args.out.clone().unwrap_or_default().join(format!("{name}.{ending}"));
     Ok((Files { certificate: file("crt"), key: file("key") }, KeyKind::Ed25519, name.clone()))
 }
 

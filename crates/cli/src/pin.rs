@@ -22,6 +22,9 @@ use crate::{files, output};
 pub(crate) struct PinArgs {
     /// A certificate, PEM or DER; "-" is standard input [default: the home folder's client.crt]
     file: Option<PathBuf>,
+    /// The home folder's server.crt: what clients compare before they trust this server
+    #[arg(long, conflicts_with = "file")]
+    server: bool,
     /// Print this form only
     #[arg(long, value_enum, value_name = "FORM")]
     form: Option<Form>,
@@ -38,7 +41,8 @@ enum Form {
 }
 
 pub(crate) fn run(args: &PinArgs, home: &Home) -> Result<Exit, Failure> {
-    let file = args.file.clone().unwrap_or_else(|| home.client().certificate);
+    let own = if args.server { home.server() } else { home.client() };
+    let file = args.file.clone().unwrap_or(own.certificate);
     let certificate = read(&file)?;
     let Certificate { subject, not_before, not_after, .. } = &certificate;
     let (from, until) = (rfc3339(*not_before), rfc3339(*not_after));
@@ -77,4 +81,5 @@ const EXAMPLES: &str = "\
 Examples:
   pinwire pin alice.crt
   pinwire pin --form spki-sha256 alice.crt
-  pinwire pin                     this user's own, for the server's operator to add";
+  pinwire pin                     this user's own, for the server's operator to add
+  pinwire pin --server            the server's own, for its clients to compare";

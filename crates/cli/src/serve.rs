@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use clap::Args;
 use pinwire_client::Address;
 use pinwire_documents::{Memory, commands};
+use pinwire_server::proto::certificate::Certificate;
 use pinwire_server::proto::identity::Identity;
-use pinwire_server::{Router, Server, ServerConfig, ServerTls, Sha1, Tickets};
+use pinwire_server::{Pin, Router, Server, ServerConfig, ServerTls, Sha1, Tickets};
 
 use crate::exit::{Exit, Failure};
 use crate::home::Home;
@@ -23,7 +24,7 @@ use crate::{files, log, output, setup, trust};
 #[command(after_help = EXAMPLES)]
 pub(crate) struct ServeArgs {
     /// Where to listen; port 0 takes a free one, which is printed
-    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:4433")]
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:4433", value_parser = listen_address)]
     listen: SocketAddr,
     /// The server's certificate, in place of the home folder's
     #[arg(long, value_name = "FILE", requires = "key")]
@@ -53,7 +54,7 @@ pub(crate) fn run(args: &ServeArgs, home: &Home) -> Result<Exit, Failure> {
     setup::known_server(home, &address, certificate)?;
     let failed = |error: std::io::Error| Failure::new(Exit::Failed, error.to_string());
     server.stop_on_signals().map_err(failed)?;
-    announce(server.local_addr(), &address, home)?;
+    announce(server.local_addr(), &address, certificate, home)?;
     server.run().map_err(failed)?;
     Ok(Exit::Done)
 }
@@ -90,15 +91,33 @@ fn make_what_lacks(args: &ServeArgs, home: &Home) -> Result<(), Failure> {
 }
 
 fn bind(args: &ServeArgs, home: &Home, identity: &Identity) -> Result<Server<Router>, Failure> {
-    let trust = trust::read(&args.trusted(home), args.sha1())?;
+    let trusted = args.trusted(home);
+    let trust = trust::read(&trusted, args.sha1())?;
+    if trust.is_empty() {
+        output::remark(format_args!(
+            "{}: nobody is let in; `pinwire trust add` lets them",
+            trusted.display()
+        ));
+    }
     let failed = |error: &dyn std::fmt::Display| Failure::new(Exit::Failed, error.to_string());
     let tls = Tickets::new().and_then(|tickets| ServerTls::new(identity, tickets));
     let config = ServerConfig::new(args.listen, tls.map_err(|error| failed(&error))?, trust);
     Server::bind(config, commands(Router::new(), Memory::new())).map_err(|error| failed(&error))
 }
 
+fn listen_address(text: &str) -> Result<SocketAddr, String> {
+    let form = "write an address of this machine and a port, like 127.0.0.1:4433, 0.0.0.0:4433 or [::1]:4433";
+    text.parse().map_err(|_| form.to_owned())
+}
+
 /// Says that it listens, and how to call it.
-fn announce(bound: SocketAddr, address: &Address, home: &Home) -> Result<(), Failure> {
+fn announce(
+    bound: SocketAddr,
+    address: &Address,
+    certificate: &Certificate,
+    home: &Home,
+) -> Result<(), Failure> {
+    let pin = Pin::Spki(certificate.digests.spki);
     let mut call = program();
     if !home.is_default {
         call += &format!(" --home {}", output::shell_word(&home.folder().to_string_lossy()));
@@ -108,7 +127,7 @@ fn announce(bound: SocketAddr, address: &Address, home: &Home) -> Result<(), Fai
         call += &format!(" -s {address}");
     }
     output::say(format_args!(
-        "listening on {bound}\nfrom another terminal:\n  {call} PUT greetings/1 --body 'hello, world'\n  \
+        "the server's pin: {pin}\nlistening on {bound}\nfrom another terminal:\n  {call} PUT greetings/1 --body 'hello, world'\n  \
          {call} GET greetings/1"
     ))
 }

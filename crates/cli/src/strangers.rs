@@ -26,7 +26,7 @@ pub(crate) fn judge(address: &Address, digests: &Digests, file: &Path) -> Result
     }
     output::remark(format_args!(
         "The server at {address} is not known. Its pin is\n  {shown}\nCompare it with what its operator says \
-         (`pinwire pin server.crt` there).\nIs it the right one? Type yes, no, or the pin:"
+         (`pinwire pin --server` there).\nIs it the right one? Type yes, no, or the pin:"
     ));
     match ask(digests)? {
         true => {
@@ -51,7 +51,7 @@ fn refuse(address: &Address, shown: &Pin, file: &Path) -> Failure {
     let line = KnownServers::line(address, shown);
     let text = format!(
         "the server at {address} is not known, and nobody is at a terminal to be asked; nothing was sent\n\
-         if this pin is the right one (compare it with `pinwire pin server.crt` there), add this line to {}:\n\
+         if this pin is the right one (compare it with `pinwire pin --server` there), add this line to {}:\n\
          {line}",
         file.display()
     );

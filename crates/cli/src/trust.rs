@@ -97,7 +97,12 @@ fn edit<T>(file: &Path, change: impl FnOnce(&str) -> Result<(String, T), EditErr
 }
 
 fn list(file: &Path) -> Result<(), Failure> {
-    let text = files::read_text(file)?.unwrap_or_default();
+    let Some(text) = files::read_text(file)? else {
+        return Err(Failure::file(
+            file,
+            "it is not there, so nobody is let in; `pinwire trust add` makes it",
+        ));
+    };
     let list = TrustList::parse(text.as_bytes(), Sha1::Accept)
         .map_err(|errors| Failure::file(file, EditError::Broken(errors)))?;
     if list.is_empty() {

@@ -30,7 +30,10 @@ fn put(store: &dyn Store, command: &Command<'_>, to: Responder<'_>) -> Answered 
         Err(text) => return to.error(Code::BadArguments, &text),
     };
     if !command.has_body() {
-        return to.error(Code::BadArguments, "PUT takes the document as its body; say its length in Size");
+        return to.error(
+            Code::BadArguments,
+            "PUT takes the document as its body: send one (with `pinwire call`: --body), be it an empty one",
+        );
     }
     match store.put(id, command.body()) {
         Ok(version) => answer(to, id, version, b""),

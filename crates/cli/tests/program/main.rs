@@ -9,3 +9,4 @@ mod refusals;
 mod resumed;
 mod strangers;
 mod trusted;
+mod wording;

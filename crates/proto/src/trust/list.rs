@@ -115,7 +115,7 @@ impl Reading {
         let at = |what: &str| text.find(what).unwrap_or_default();
         let pin_at = text.len() - text.trim_start().len();
         if self.sha1 == Sha1::Refuse && matches!(entry.pin, Pin::Sha1(_)) {
-            let text = "a SHA-1 pin, which is taken only with accept-sha1 = true; expected \"spki-sha256:…\"";
+            let text = "a SHA-1 pin, which is taken only where the operator accepts SHA-1 (`pinwire serve --accept-sha1`); expected \"spki-sha256:…\"";
             return Err(Wrong { at: pin_at, text: text.to_owned() });
         }
         if let Some(first) = self.list.by_pin.get(&entry.pin).map(|place| self.list.entries[*place].line) {

@@ -84,7 +84,7 @@ fn errors_name_line_column_and_what_was_expected() {
         (format!("\u{feff}{a}\n"), "line 1, column 1: a byte order mark; expected plain UTF-8"),
         (
             format!("{}\n", "ab".repeat(20)),
-            "line 1, column 1: a SHA-1 pin, which is taken only with accept-sha1",
+            "line 1, column 1: a SHA-1 pin, which is taken only where the operator accepts SHA-1",
         ),
     ];
     for (text, wanted) in cases {

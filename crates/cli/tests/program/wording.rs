@@ -1,0 +1,55 @@
+//! What a new user stumbled over: each message now says what is wrong and what to do.
+
+use crate::bench::Place;
+
+#[track_caller]
+fn says(place: &Place, args: &[&str], status: i32, words: &str) {
+    let ran = place.run(args);
+    assert_eq!(ran.status, status, "{args:?}: {}", ran.err);
+    assert!(ran.err.contains(words), "{args:?}: {}", ran.err);
+}
+
+#[test]
+fn the_command_line() {
+    let place = Place::new();
+    for address in ["localhost:0", "4433", "::1:0", "127.0.0.1"] {
+        says(&place, &["serve", "--listen", address], 2, "like 127.0.0.1:4433");
+    }
+    says(&place, &["serve", "--log", "inf"], 2, "is none of off, error, warn, info");
+    says(&place, &["keygen", "--out", "x"], 2, "NAME");
+    says(&place, &["call", "CANCEL", "1"], 2, "a call has only its own");
+    says(&place, &["trust", "--trusted", "nowhere", "list"], 6, "nowhere: it is not there");
+}
+
+#[test]
+fn files_and_their_modes() {
+    let place = Place::new();
+    place.ok(&["keygen", "--server"]);
+    let certificate = "home/server.crt";
+    let words = "a certificate where a private key was expected";
+    says(
+        &place,
+        &["serve", "--listen", "127.0.0.1:0", "--cert", certificate, "--key", certificate],
+        6,
+        words,
+    );
+}
+
+#[test]
+fn the_servers_pin_is_where_clients_are_told_to_look() {
+    let place = Place::new();
+    let serving = place.serve();
+    let pin = place.ok(&["pin", "--server", "--form", "spki-sha256"]);
+    let said = &serving.said;
+    assert!(said.contains(&format!("the server's pin: {pin}")), "{said}");
+}
+
+#[test]
+fn a_list_of_nobody_is_mentioned() {
+    let place = Place::new();
+    std::fs::write(place.path("empty"), "# nobody yet\n").unwrap();
+    let serving =
+        place.serve_with(&["--listen", "127.0.0.1:0", "--trusted", &place.path("empty").to_string_lossy()]);
+    let (_, said) = serving.terminate();
+    assert!(said.contains("nobody is let in"), "{said}");
+}
