@@ -20,29 +20,50 @@ pub(crate) fn bind(
     reuse_port: bool,
 ) -> Result<Vec<TcpListener>, BindError> {
     let bind_all = || -> io::Result<Vec<TcpListener>> {
-        // With SO_REUSEPORT a second server on the same port would steal from the first without a word:
-        // the first socket therefore binds alone, and makes way for those that share.
-        let first = bind_one(address, false)?;
+        let first = bind_first(address, reuse_port && workers > 1)?;
         let address = first.local_addr()?;
-        if !reuse_port || workers < 2 {
-            return Ok(vec![first]);
-        }
-        drop(first);
-        (0..workers).map(|_| bind_one(address, true)).collect()
+        let others = if reuse_port { workers.saturating_sub(1) } else { 0 };
+        let others = (0..others).map(|_| {
+            let socket = socket(address)?;
+            share_port(&socket)?;
+            socket.bind(&address.into())?;
+            listen(socket)
+        });
+        std::iter::once(Ok(first)).chain(others).collect()
     };
     bind_all().map_err(|source| BindError { address, source })
 }
 
-fn bind_one(address: SocketAddr, reuse_port: bool) -> io::Result<TcpListener> {
+/// With SO_REUSEPORT a second server on the same port would steal from the first without a word: the first
+/// socket therefore binds alone, and shares its port only once it has it.
+fn bind_first(address: SocketAddr, is_shared: bool) -> io::Result<TcpListener> {
+    let socket = socket(address)?;
+    socket.bind(&address.into())?;
+    if is_shared {
+        share_port(&socket)?;
+    }
+    listen(socket)
+}
+
+fn socket(address: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     // What an earlier server left in TIME_WAIT does not keep its port. Windows means something else by it.
     #[cfg(not(windows))]
     socket.set_reuse_address(true)?;
-    #[cfg(all(unix, not(any(target_os = "solaris", target_os = "illumos", target_os = "cygwin"))))]
-    socket.set_reuse_port(reuse_port)?;
-    #[cfg(not(unix))]
-    let _ = reuse_port;
-    socket.bind(&address.into())?;
+    Ok(socket)
+}
+
+#[cfg(all(unix, not(any(target_os = "solaris", target_os = "illumos", target_os = "cygwin"))))]
+fn share_port(socket: &Socket) -> io::Result<()> {
+    socket.set_reuse_port(true)
+}
+
+#[cfg(not(all(unix, not(any(target_os = "solaris", target_os = "illumos", target_os = "cygwin")))))]
+fn share_port(_: &Socket) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+fn listen(socket: Socket) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)?;
     socket.set_nonblocking(true)?;
     Ok(socket.into())
@@ -94,6 +115,19 @@ mod tests {
         let error = bind(address, 2, cfg!(target_os = "linux")).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
         assert!(error.to_string().contains("another program listens there"), "{error}");
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn the_system_spreads_connections_over_a_shared_port() {
+        let listeners = bind("127.0.0.1:0".parse().unwrap(), 2, true).unwrap();
+        let address = listeners[0].local_addr().unwrap();
+        // By a hash of both ends' ports: that 64 go the same way has a chance of one in 2^63.
+        let clients: Vec<_> = (0..64).map(|_| std::net::TcpStream::connect(address).unwrap()).collect();
+        let accepted: Vec<_> =
+            listeners.iter().map(|listener| std::iter::from_fn(|| listener.accept().ok()).count()).collect();
+        assert!(accepted[0] > 0 && accepted[1] > 0, "{accepted:?}");
+        assert_eq!(accepted[0] + accepted[1], clients.len());
     }
 
     #[test]
