@@ -29,7 +29,7 @@ pub(crate) struct CallArgs {
     #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", value_parser = header)]
     headers: Vec<(String, String)>,
     /// The command's body: the text itself, "@FILE" for a file's content, "-" for standard input
-    #[arg(long, value_name = "TEXT|@FILE|-")]
+    #[arg(long, value_name = "TEXT|@FILE|-", allow_hyphen_values = true)]
     body: Option<String>,
     /// Seconds that connecting, and then the answer, may take; the server is told
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
@@ -163,6 +163,10 @@ fn identity(home: &Home) -> Result<Option<Identity>, Failure> {
 
 fn read_body(body: &str) -> Result<Vec<u8>, Failure> {
     match body.strip_prefix('@') {
+        Some("") => {
+            Err(Failure::usage("--body @ names no file; write --body @FILE, or --body - for standard input"))
+        }
+        Some("-") => files::read_or_stdin(Path::new("-")),
         Some(file) => files::read(Path::new(file)),
         None if body == "-" => files::read_or_stdin(Path::new(body)),
         None => Ok(body.as_bytes().to_vec()),
@@ -196,7 +200,7 @@ fn header(text: &str) -> Result<(String, String), String> {
 fn seconds(text: &str) -> Result<Duration, String> {
     let seconds = text.parse::<f64>().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     let bounds = Duration::from_millis(1)..=Duration::from_secs(LONGEST);
-    seconds.filter(|seconds| bounds.contains(seconds)).ok_or(format!("seconds, at most {LONGEST}"))
+    seconds.filter(|seconds| bounds.contains(seconds)).ok_or(format!("seconds, from 0.001 to {LONGEST}"))
 }
 
 fn long_help() -> String {

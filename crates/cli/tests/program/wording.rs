@@ -18,6 +18,8 @@ fn the_command_line() {
     says(&place, &["serve", "--log", "inf"], 2, "is none of off, error, warn, info");
     says(&place, &["keygen", "--out", "x"], 2, "NAME");
     says(&place, &["call", "CANCEL", "1"], 2, "a call has only its own");
+    says(&place, &["call", "PUT", "a", "--body", "@"], 2, "--body @FILE");
+    says(&place, &["call", "PING", "--timeout", "0"], 2, "from 0.001 to");
     says(&place, &["trust", "--trusted", "nowhere", "list"], 6, "nowhere: it is not there");
 }
 
@@ -52,4 +54,12 @@ fn a_list_of_nobody_is_mentioned() {
         place.serve_with(&["--listen", "127.0.0.1:0", "--trusted", &place.path("empty").to_string_lossy()]);
     let (_, said) = serving.terminate();
     assert!(said.contains("nobody is let in"), "{said}");
+}
+
+#[test]
+fn a_body_may_begin_with_a_dash() {
+    let place = Place::new();
+    let serving = place.serve();
+    place.ok(&["call", "-s", &serving.address, "PUT", "a", "--body", "-x"]);
+    assert_eq!(place.ok(&["call", "-s", &serving.address, "GET", "a"]), "-x");
 }
