@@ -1,7 +1,5 @@
 //! A server in this process, with certificates made for the test, and files for peers in other languages.
 
-#![allow(dead_code, unreachable_pub, missing_docs, reason = "each test file uses its own part")]
-
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
@@ -18,17 +16,17 @@ use pinwire_server::{
 use pinwire_testkit::certificates;
 
 /// A certificate and its key, PEM.
-pub type Pair = (String, String);
+pub(crate) type Pair = (String, String);
 
 /// A running server; stops when it goes.
-pub struct Running {
-    pub address: SocketAddr,
-    pub stopper: Stopper,
+pub(crate) struct Running {
+    pub(crate) address: SocketAddr,
+    pub(crate) stopper: Stopper,
     thread: Option<JoinHandle<std::io::Result<()>>>,
 }
 
 impl Running {
-    pub fn start<H: Handler>(config: ServerConfig, handler: H) -> Running {
+    pub(crate) fn start<H: Handler>(config: ServerConfig, handler: H) -> Running {
         let server = Server::bind(config, handler).expect("a free port");
         let (address, stopper) = (server.local_addr(), server.stopper());
         let thread = Some(std::thread::spawn(move || server.run()));
@@ -36,7 +34,7 @@ impl Running {
     }
 
     /// Waits until the server has ended by itself.
-    pub fn join(mut self) {
+    pub(crate) fn join(mut self) {
         self.thread.take().expect("once").join().expect("no panic").expect("no error");
     }
 }
@@ -50,18 +48,18 @@ impl Drop for Running {
     }
 }
 
-pub fn now() -> i64 {
+pub(crate) fn now() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs() as i64
 }
 
-pub fn tls() -> ServerTls {
+pub(crate) fn tls() -> ServerTls {
     let (certificate, key) = certificates::good(now());
     let identity = Identity::from_pem(certificate.as_bytes(), key.as_bytes()).expect("made for this");
     ServerTls::new(&identity, Tickets::new().expect("randomness")).expect("made for this")
 }
 
 /// A list that holds these, by their SPKI pins.
-pub fn trusting(clients: &[&Pair]) -> TrustList {
+pub(crate) fn trusting(clients: &[&Pair]) -> TrustList {
     let lines: String = clients
         .iter()
         .enumerate()
@@ -75,14 +73,14 @@ pub fn trusting(clients: &[&Pair]) -> TrustList {
     TrustList::parse(lines.as_bytes(), Sha1::Refuse).expect("made for this")
 }
 
-pub fn config(trust: TrustList) -> ServerConfig {
+pub(crate) fn config(trust: TrustList) -> ServerConfig {
     ServerConfig::new("127.0.0.1:0".parse().expect("an address"), tls(), trust)
         .workers(2)
         .limits(Limits::default())
 }
 
 /// `GET employees/1-A` as the C original answered it, and commands that fail in every way.
-pub fn router() -> Router {
+pub(crate) fn router() -> Router {
     Router::new()
         .command("GET", |command: Command<'_>, to: Responder<'_>| match command.args().next() {
             Some("employees/1-A") => to.ok("{\"Name\":\"Alice\"}"),
@@ -99,7 +97,7 @@ pub fn router() -> Router {
 }
 
 /// Writes `client` where peers in other languages find it.
-pub fn write(folder: &Path, client: &Pair) -> (PathBuf, PathBuf) {
+pub(crate) fn write(folder: &Path, client: &Pair) -> (PathBuf, PathBuf) {
     let (certificate, key) = (folder.join("client.crt"), folder.join("client.key"));
     std::fs::write(&certificate, &client.0).expect("a writable folder");
     std::fs::write(&key, &client.1).expect("a writable folder");
@@ -107,14 +105,14 @@ pub fn write(folder: &Path, client: &Pair) -> (PathBuf, PathBuf) {
 }
 
 /// A client in this process over a blocking socket.
-pub struct Client {
-    pub socket: TcpStream,
-    pub session: ClientSession,
+pub(crate) struct Client {
+    pub(crate) socket: TcpStream,
+    pub(crate) session: ClientSession,
 }
 
 impl Client {
     /// Connects; `identity`: none means no certificate.
-    pub fn connect(address: SocketAddr, identity: Option<&Pair>) -> Client {
+    pub(crate) fn connect(address: SocketAddr, identity: Option<&Pair>) -> Client {
         let identity = identity
             .map(|pair| Identity::from_pem(pair.0.as_bytes(), pair.1.as_bytes()).expect("made for this"));
         let tls = ClientTls::new(identity.as_ref()).expect("made for this");
@@ -126,13 +124,13 @@ impl Client {
     }
 
     /// Connects and waits for OK.
-    pub fn enter(address: SocketAddr, identity: &Pair) -> Client {
+    pub(crate) fn enter(address: SocketAddr, identity: &Pair) -> Client {
         let mut client = Client::connect(address, Some(identity));
         assert_eq!(client.event(), ClientEvent::Greeting(Greeting::Ok));
         client
     }
 
-    pub fn send(&mut self, line: &str, sequence: &str, body: Option<&[u8]>) {
+    pub(crate) fn send(&mut self, line: &str, sequence: &str, body: Option<&[u8]>) {
         let mut request = Request::line(line);
         if let Some(body) = body {
             request = request.body(body);
@@ -142,14 +140,14 @@ impl Client {
         self.flush();
     }
 
-    pub fn flush(&mut self) {
+    pub(crate) fn flush(&mut self) {
         let output = std::mem::take(self.session.output());
         // The server may have closed: what it said is still to be read.
         let _ = self.socket.write_all(&output);
     }
 
     /// What happens next; the end of the socket is an event too. The certificate is passed over.
-    pub fn event(&mut self) -> ClientEvent {
+    pub(crate) fn event(&mut self) -> ClientEvent {
         let mut bytes = vec![0; 64 * 1024];
         loop {
             match self.session.next() {
@@ -168,7 +166,7 @@ impl Client {
     }
 
     /// The next answer: its sequence, its code or "OK", its body.
-    pub fn answer(&mut self) -> (String, String, Vec<u8>) {
+    pub(crate) fn answer(&mut self) -> (String, String, Vec<u8>) {
         match self.event() {
             ClientEvent::Answer(answer) => {
                 let sequence = answer.sequence.map(|sequence| sequence.to_string()).unwrap_or_default();
@@ -179,7 +177,7 @@ impl Client {
         }
     }
 
-    pub fn end(&mut self) -> ClientEnd {
+    pub(crate) fn end(&mut self) -> ClientEnd {
         match self.event() {
             ClientEvent::End(end) => end,
             other => panic!("the end was expected, not {other:?}"),
@@ -188,4 +186,4 @@ impl Client {
 }
 
 /// Only catches a hang.
-pub const HANG: Duration = Duration::from_secs(60);
+pub(crate) const HANG: Duration = Duration::from_secs(60);

@@ -1,12 +1,10 @@
 //! The server over real sockets: panics, answers from elsewhere, crowds, the stop.
-#![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
-
-mod common;
 
 use std::sync::mpsc;
 use std::sync::{Mutex, PoisonError};
 
-use common::{Client, Running, config, now, router, trusting};
+use crate::common;
+use crate::common::{Client, Running, config, now, router, trusting};
 use pinwire_server::proto::session::{ClientEnd, ClientEvent};
 use pinwire_server::proto::wire::Greeting;
 use pinwire_server::{

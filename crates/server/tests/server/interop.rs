@@ -1,12 +1,10 @@
 //! Peers that are not ours: OpenSSL's `s_client` and Python's `ssl`, over real sockets.
-#![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
-
-mod common;
 
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use common::{Pair, Running, config, now, router, trusting};
+use crate::common;
+use crate::common::{Pair, Running, config, now, router, trusting};
 use pinwire_server::{Identity, Pin, ServerConfig, ServerTls, Tickets};
 use pinwire_testkit::certificates;
 
@@ -36,7 +34,7 @@ fn pin_of(pair: &Pair) -> String {
 }
 
 fn peer(name: &str) -> std::path::PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/server/peers").join(name)
 }
 
 /// Runs a peer to its end; what it prints.

@@ -1,12 +1,9 @@
 //! How connections end, over real sockets: everyone's handler learns of it, nothing outlives it.
-#![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
-
-mod common;
 
 use std::sync::mpsc;
 use std::time::Duration;
 
-use common::{Client, HANG, Running, config, now, trusting};
+use crate::common::{Client, HANG, Running, config, now, trusting};
 use pinwire_server::proto::session::ClientEvent;
 use pinwire_server::proto::wire::{Greeting, Request, Sequence};
 use pinwire_server::{

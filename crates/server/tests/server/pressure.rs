@@ -1,9 +1,6 @@
 //! Back-pressure over real sockets: a connection that was not read for a while is read again.
-#![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
 
-mod common;
-
-use common::{Client, Running, config, now, router, trusting};
+use crate::common::{Client, Running, config, now, router, trusting};
 use pinwire_server::proto::wire::Request;
 use pinwire_server::{Limits, Sequence};
 use pinwire_testkit::certificates;
