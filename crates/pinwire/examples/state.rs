@@ -31,11 +31,11 @@ impl Handler for Folders {
     fn command(&self, folder: &mut String, command: Command<'_>, to: Responder<'_>) -> Answered {
         let mut args = command.args();
         match (command.name().to_ascii_uppercase().as_str(), args.next(), args.next()) {
-            ("PWD", None, None) => to.ok(folder.as_bytes()),
+            ("PWD", None, None) => to.ok(format!("{folder}\n")),
             // Whatever a client can make grow has a limit.
             ("CD", Some(name), None) if folder.len() + name.len() < 200 => {
                 *folder += &format!("/{name}");
-                to.ok(folder.as_bytes())
+                to.ok(format!("{folder}\n"))
             }
             ("PWD" | "CD", ..) => to.error(Code::BadArguments, "say PWD, or CD and a short name"),
             _ => to.error(Code::UnknownCommand, "there are PWD and CD"),

@@ -48,10 +48,10 @@ fn state_belongs_to_one_connection() {
     let example = Example::start("state");
     let mut clients = [example.client(), example.client()];
     for (at, line, answer) in [
-        (0, "CD employees", "1 OK /ada/employees"),
-        (1, "PWD", "1 OK /ada"),
-        (0, "cd 1-A", "1 OK /ada/employees/1-A"),
-        (0, "PWD", "1 OK /ada/employees/1-A"),
+        (0, "CD employees", "1 OK /ada/employees\n"),
+        (1, "PWD", "1 OK /ada\n"),
+        (0, "cd 1-A", "1 OK /ada/employees/1-A\n"),
+        (0, "PWD", "1 OK /ada/employees/1-A\n"),
         (1, "CD", "1 bad-arguments "),
         (1, "ls", "1 unknown-command "),
     ] {
