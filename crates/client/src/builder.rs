@@ -109,6 +109,10 @@ impl Builder {
         Ok(client::start(dial, settings, None))
     }
 
+    pub(crate) fn address(&self) -> &Address {
+        &self.address
+    }
+
     fn ready(self) -> Result<(Tcp, Settings), Error> {
         let Builder { address, identity, known, pins, timeout, limits, reconnects } = self;
         let tls = ClientTls::new(identity.as_ref())

@@ -5,6 +5,7 @@
 
 mod address;
 mod answer;
+pub mod blocking;
 mod builder;
 mod calls;
 mod client;
