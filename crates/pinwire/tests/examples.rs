@@ -2,74 +2,102 @@
 #![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpStream;
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use pinwire::client::Request;
+use pinwire::client::blocking::Client;
+use pinwire::client::{Error, Identity, Outcome, Pin, Request};
+use pinwire::documents::{Memory, commands};
 use pinwire::server::proto::identity::{KeyKind, generate};
-use pinwire::server::proto::session::{ClientEvent, ClientSession};
-use pinwire::server::proto::tls::ClientTls;
-use pinwire::server::proto::wire::Sequence;
-use pinwire::server::{Identity, Pin};
+use pinwire::server::{Router, Server, ServerConfig, ServerTls, Sha1, Tickets, TrustList};
 use tempfile::TempDir;
 
 #[test]
 fn echo() {
     let example = Example::start("echo");
-    let mut client = example.client();
+    let client = example.client();
     let body: Vec<u8> = (0..=255).collect();
-    client.send(Request::new("ECHO").body(body.clone()), "1");
-    assert_eq!(client.answer(), ("1".to_owned(), "OK".to_owned(), body));
-    client.send(Request::new("WHOAMI"), "2");
-    let (.., who) = client.answer();
-    assert!(who.starts_with(b"name: ada\npin: spki-sha256:"), "{}", String::from_utf8_lossy(&who));
+    assert_eq!(client.call(Request::new("ECHO").body(body.clone())).unwrap().body, body);
+    assert!(said(&client, "WHOAMI").starts_with("name: ada\npin: spki-sha256:"));
 }
 
 #[test]
 fn query_answers_what_is_ready_first() {
     let example = Example::start("query");
-    let mut client = example.client();
+    let client = example.client();
+    assert_eq!(said(&client, "FACTOR"), "bad-arguments");
     // The product of the two largest primes below 2^32: a minute's work, or more.
-    client.send(Request::line("FACTOR 18446743979220271189"), "long");
-    client.send(Request::line("FACTOR 1001"), "short");
-    client.send(Request::line("FACTOR"), "wrong");
-    let mut answers = [client.text(), client.text()];
-    answers.sort();
-    assert_eq!(answers, ["short OK 7\n11\n13\n", "wrong bad-arguments "]);
-    client.send(Request::line("CANCEL long"), "any");
-    assert_eq!(client.text(), "long cancelled ");
+    let long = Request::line("FACTOR 18446743979220271189");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let client = example.builder_async().connect().await.unwrap();
+        let short = client.call(Request::line("FACTOR 1001"));
+        let first = tokio::select! {
+            biased;
+            long = client.call(long.clone()) => long,
+            short = short => short,
+        };
+        assert_eq!(first.unwrap().body, b"7\n11\n13\n");
+    });
+    let late = client.call(long.timeout(Duration::from_millis(20))).unwrap_err();
+    assert_eq!(late.outcome(), Outcome::Unknown, "{late}");
 }
 
 #[test]
 fn state_belongs_to_one_connection() {
     let example = Example::start("state");
-    let mut clients = [example.client(), example.client()];
+    let clients = [example.client(), example.client()];
     for (at, line, answer) in [
-        (0, "CD employees", "1 OK /ada/employees\n"),
-        (1, "PWD", "1 OK /ada\n"),
-        (0, "cd 1-A", "1 OK /ada/employees/1-A\n"),
-        (0, "PWD", "1 OK /ada/employees/1-A\n"),
-        (1, "CD", "1 bad-arguments "),
-        (1, "ls", "1 unknown-command "),
+        (0, "CD employees", "/ada/employees\n"),
+        (1, "PWD", "/ada\n"),
+        (0, "cd 1-A", "/ada/employees/1-A\n"),
+        (0, "PWD", "/ada/employees/1-A\n"),
+        (1, "CD", "bad-arguments"),
+        (1, "ls", "unknown-command"),
     ] {
-        clients[at].send(Request::line(line), "1");
-        assert_eq!(clients[at].text(), answer);
+        assert_eq!(said(&clients[at], line), answer);
     }
-    let [mut one, _] = clients;
-    one.send(Request::new("CD").arg("x".repeat(200)), "2");
-    assert_eq!(one.text(), "2 bad-arguments ");
+    assert_eq!(said(&clients[0], &format!("CD {}", "x".repeat(200))), "bad-arguments");
+}
+
+#[test]
+fn blocking() {
+    let folder = folder();
+    let read = |name: &str| fs::read(folder.path().join(name)).unwrap();
+    let identity = Identity::from_pem(&read("server.crt"), &read("server.key")).unwrap();
+    let trust = TrustList::parse(&read("trusted"), Sha1::Refuse).unwrap();
+    let tls = ServerTls::new(&identity, Tickets::new().unwrap()).unwrap();
+    let config = ServerConfig::new("127.0.0.1:0".parse().unwrap(), tls, trust);
+    let server = Server::bind(config, commands(Router::new(), Memory::new())).unwrap();
+    let (address, stopper) = (server.local_addr(), server.stopper());
+    let server = std::thread::spawn(move || server.run());
+
+    let pin = Pin::Spki(identity.certificate().unwrap().digests.spki);
+    fs::write(folder.path().join("known_servers"), format!("{address} {pin}\n")).unwrap();
+    let run = || Command::new(program("blocking")).arg(folder.path()).arg(address.to_string()).output();
+    let ran = run().unwrap();
+    assert!(ran.status.success() && ran.stdout == b"employees/1-A\n", "{ran:?}");
+
+    stopper.stop_now();
+    server.join().unwrap().unwrap();
+    let ran = run().unwrap();
+    assert!(String::from_utf8(ran.stderr).unwrap().contains("cannot be reached"), "nobody is there now");
 }
 
 #[test]
 fn a_folder_without_keys_is_named() {
     let folder = tempfile::tempdir().unwrap();
-    for name in ["echo", "query", "state"] {
+    for (name, file) in [
+        ("echo", "server.crt in "),
+        ("query", "server.crt in "),
+        ("state", "server.crt in "),
+        ("blocking", "client.crt in "),
+    ] {
         let ran = Command::new(program(name)).arg(folder.path()).output().unwrap();
         let err = String::from_utf8(ran.stderr).unwrap();
-        assert!(!ran.status.success() && err.contains("server.crt in "), "{name}: {err}");
+        assert!(!ran.status.success() && err.contains(file), "{name}: {err}");
     }
 }
 
@@ -96,13 +124,22 @@ impl Example {
     }
 
     fn client(&self) -> Client {
+        let (identity, pin) = self.keys();
+        Client::builder(self.address.parse().unwrap()).identity(identity).server_pin(pin).connect().unwrap()
+    }
+
+    /// For several calls at once.
+    fn builder_async(&self) -> pinwire::client::Builder {
+        let (identity, pin) = self.keys();
+        pinwire::client::Client::builder(self.address.parse().unwrap()).identity(identity).server_pin(pin)
+    }
+
+    /// Who the client is, and the pin of the right server.
+    fn keys(&self) -> (Identity, Pin) {
         let read = |name: &str| fs::read(self.folder.path().join(name)).unwrap();
-        let identity = Identity::from_pem(&read("client.crt"), &read("client.key")).unwrap();
-        let mut session = ClientSession::new(&ClientTls::new(Some(&identity)).unwrap()).unwrap();
-        session.trust_server();
-        let mut client = Client { socket: TcpStream::connect(&self.address).unwrap(), session };
-        while !matches!(client.event(), ClientEvent::Greeting(_)) {}
-        client
+        let server = Identity::from_pem(&read("server.crt"), &read("server.key")).unwrap();
+        let client = Identity::from_pem(&read("client.crt"), &read("client.key")).unwrap();
+        (client, Pin::Spki(server.certificate().unwrap().digests.spki))
     }
 }
 
@@ -142,45 +179,11 @@ fn folder() -> TempDir {
     folder
 }
 
-/// A connection with several commands in flight.
-struct Client {
-    socket: TcpStream,
-    session: ClientSession,
-}
-
-impl Client {
-    #[expect(clippy::needless_pass_by_value, reason = "made for this call")]
-    fn send(&mut self, request: Request, sequence: &str) {
-        let sequence = Sequence::new(sequence.as_bytes()).unwrap();
-        self.session.send(&request, Some(&sequence), None).unwrap();
-    }
-
-    /// The next answer: its sequence, OK or its code, its body.
-    fn answer(&mut self) -> (String, String, Vec<u8>) {
-        let ClientEvent::Answer(answer) = self.event() else { panic!("no answer") };
-        let status = answer.status.map_or_else(|(code, _)| code, |()| "OK".to_owned());
-        (answer.sequence.unwrap().to_string(), status, answer.body)
-    }
-
-    fn text(&mut self) -> String {
-        let (sequence, status, body) = self.answer();
-        format!("{sequence} {status} {}", String::from_utf8(body).unwrap())
-    }
-
-    fn event(&mut self) -> ClientEvent {
-        let mut bytes = [0; 4096];
-        loop {
-            match self.session.next() {
-                Some(ClientEvent::End(end)) => panic!("{end:?}"),
-                Some(event) => return event,
-                None => {}
-            }
-            let output = std::mem::take(self.session.output());
-            self.socket.write_all(&output).unwrap();
-            match self.socket.read(&mut bytes).unwrap() {
-                0 => self.session.end_of_input(),
-                length => self.session.receive(&bytes[..length]),
-            }
-        }
+/// What a server says to this line: the body of its answer, or the error's code.
+fn said(client: &Client, line: &str) -> String {
+    match client.call(Request::line(line)) {
+        Ok(answer) => String::from_utf8(answer.body).unwrap(),
+        Err(Error::Reply { code, .. }) => code,
+        Err(error) => panic!("{error}"),
     }
 }
