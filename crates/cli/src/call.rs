@@ -44,7 +44,7 @@ pub(crate) fn run(args: &CallArgs, home: &Home) -> Result<Exit, Failure> {
     let answered = runtime.block_on(args.answer(&request, identity.as_ref(), home))?;
     match answered {
         Ok(answer) => show(&Status::Ok, &answer.headers, &answer.body),
-        Err(Error::Reply { code, text, headers, body }) => {
+        Err(Error::Reply { code, text, headers, body, .. }) => {
             show(&Status::Error(&code, &text), &headers, &body)
         }
         Err(error) => Err(failure(&error, &args.server)),
