@@ -34,6 +34,8 @@ pub(crate) struct Calls<K> {
     stage: Stage,
     /// Bytes that left before the greeting.
     early: usize,
+    /// Whether a body was too large for the server of this connection.
+    was_too_large: bool,
     ended: Vec<(K, Result<Answer, Error>)>,
     /// Why there is no connection, in words.
     trouble: Option<String>,
@@ -101,6 +103,7 @@ impl<K> Calls<K> {
             sequence: 0,
             stage: Stage::Nothing,
             early: 0,
+            was_too_large: false,
             ended: Vec::new(),
             trouble: None,
             over: None,
@@ -168,7 +171,7 @@ impl<K> Calls<K> {
     /// A new connection whose server is the right one.
     pub(crate) fn trust(&mut self) {
         debug_assert!(self.flights.is_empty(), "what the last connection left has ended or stands in line");
-        (self.stage, self.early) = (Stage::BeforeGreeting, 0);
+        (self.stage, self.early, self.was_too_large) = (Stage::BeforeGreeting, 0, false);
     }
 
     /// The server has let this client in.
@@ -303,7 +306,30 @@ impl<K> Calls<K> {
                 return;
             }
         }
-        self.answered(sequence, Err(Error::Reply { code, text, headers, body }));
+        let outcome = self.outcome(sequence, &code);
+        self.answered(sequence, Err(Error::Reply { code, text, headers, body, outcome }));
+    }
+
+    /// What an error says of the effect: `docs/PROTOCOL.md`, section 6.
+    fn outcome(&mut self, sequence: u64, code: &str) -> Outcome {
+        match Code::parse(code) {
+            Some(Code::Cancelled | Code::TimedOut | Code::Failed) => Outcome::Unknown,
+            // The connection's last word to a command that it breaks off.
+            Some(code) if code.is_of_connection() => Outcome::Unknown,
+            // It closes the connection: the first is of the command whose body it was, and any after it may be
+            // the last word to another.
+            Some(Code::BodyTooLarge) if self.was_too_large || !self.has_body(sequence) => Outcome::Unknown,
+            Some(Code::BodyTooLarge) => {
+                self.was_too_large = true;
+                Outcome::Answered
+            }
+            _ => Outcome::Answered,
+        }
+    }
+
+    fn has_body(&self, sequence: u64) -> bool {
+        let call = self.flights.get(&sequence).and_then(|flight| self.calls.get(&flight.call?));
+        call.is_some_and(|call| call.wanted.request.body_len() > 0)
     }
 
     /// The server goes away in the middle of a command; whether the command goes to the next connection.
@@ -474,3 +500,6 @@ const FULL: &[Code] = &[Code::ShuttingDown, Code::TooManyConnections];
 /// Bytes that may leave before the greeting: half of what a server throws away of a peer that it does not let
 /// in (`Limits::discard_refused` of a server, 256 KiB by default), for records and other servers' settings.
 const EARLY: usize = 128 * 1024;
+
+#[cfg(test)]
+mod tests;

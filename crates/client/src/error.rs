@@ -63,6 +63,8 @@ pub enum Error {
         headers: Vec<(String, String)>,
         /// The answer's body; empty unless the server's own commands say more there.
         body: Vec<u8>,
+        /// What became of the command: mostly `Answered`, which leaves it to the code.
+        outcome: Outcome,
     },
     /// The server closed the connection and said why, and this command had no answer: it was not begun.
     Closed {
@@ -131,9 +133,10 @@ impl Error {
     /// What became of the command.
     pub fn outcome(&self) -> Outcome {
         match self {
-            Error::Reply { code, .. } if leaves_open(code) => Outcome::Unknown,
-            Error::Reply { .. } | Error::Unfit { .. } => Outcome::Answered,
-            Error::Lost { outcome, .. } | Error::TimedOut { outcome, .. } => *outcome,
+            Error::Reply { outcome, .. } | Error::Lost { outcome, .. } | Error::TimedOut { outcome, .. } => {
+                *outcome
+            }
+            Error::Unfit { .. } => Outcome::Answered,
             Error::TooLarge { .. } => Outcome::Unknown,
             Error::NotReachable { .. }
             | Error::NoHandshake { .. }
@@ -156,14 +159,6 @@ impl Error {
     }
 }
 
-/// Whether an answer with this code says nothing about the effect: `docs/PROTOCOL.md`, section 6, names
-/// three, and a connection's code with a command's sequence is its last word on a command that it broke off.
-fn leaves_open(code: &str) -> bool {
-    Code::parse(code).is_some_and(|code| {
-        matches!(code, Code::Cancelled | Code::TimedOut | Code::Failed) || code.is_of_connection()
-    })
-}
-
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -177,7 +172,10 @@ impl fmt::Display for Error {
             }
             Error::WrongServer { address, shown, lines } => write_wrong(f, address, shown, lines),
             Error::Refused { code, text } => write_reason(f, "the server refused this client", code, text),
-            Error::Reply { code, text, .. } => write_reason(f, "the server answered", code, text),
+            Error::Reply { code, text, outcome, .. } => {
+                write_reason(f, "the server answered", code, text)?;
+                if *outcome == Outcome::Unknown { write!(f, "; {outcome}") } else { Ok(()) }
+            }
             Error::Closed { code, text } => write_reason(f, "the server closed the connection", code, text),
             Error::Lost { why, outcome } => write!(f, "{why}; {outcome}"),
             Error::TimedOut { limit, outcome, why } => {
