@@ -4,12 +4,16 @@
 
 mod arguments;
 mod commands;
+mod embedded;
 mod id;
+mod limits;
 mod memory;
 mod store;
 
 pub use commands::{STORE_FULL, commands};
+pub use embedded::{Counts, Embedded, OpenError};
 pub use id::{BadId, ID, Id};
+pub use limits::Limits;
 pub use memory::Memory;
 pub use store::{Asked, Document, Listing, Page, Store, StoreError, Version};
 

@@ -1,7 +1,7 @@
 //! A server with the document commands in this process, and one client of it.
 
 use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
 use std::thread::JoinHandle;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -91,6 +91,8 @@ impl Client {
 
 impl Drop for Client {
     fn drop(&mut self) {
+        // The server lingers until its client has closed.
+        self.socket.shutdown(Shutdown::Both).unwrap();
         self.stopper.stop_now();
         self.thread.take().unwrap().join().unwrap();
     }

@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use pinwire_documents::{Id, Listing, Memory, Store, StoreError};
+use pinwire_documents::{Embedded, Id, Limits, Listing, Memory, Store, StoreError};
 
 use crate::common::{done, id};
 
 /// Tells a story of every store.
 fn each(story: impl Fn(Arc<dyn Store>)) {
     story(Arc::new(Memory::new()));
+    let folder = tempfile::tempdir().unwrap();
+    story(Arc::new(Embedded::open(folder.path().join("documents.redb"), Limits::default()).unwrap()));
 }
 
 fn ids(store: &dyn Store, prefix: &str, after: Option<&str>, at_most: usize) -> (Vec<String>, bool) {
