@@ -32,7 +32,7 @@ pub(crate) struct ListArgs {
 }
 
 pub(crate) fn run(args: &ListArgs, home: &Home) -> Result<Exit, Failure> {
-    args.page(None)?;
+    args.page(args.after.as_deref())?;
     let server = args.server.reach(home)?;
     let mut place = Place { after: args.after.clone(), left: args.limit.unwrap_or(u64::MAX) };
     loop {

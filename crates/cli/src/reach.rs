@@ -97,7 +97,7 @@ impl Reached<'_> {
     pub(crate) fn call(&self, request: Request) -> Result<Said, Failure> {
         match self.client.call(request.timeout(self.args.timeout)) {
             Ok(answer) => Ok(Said { status: Ok(()), headers: answer.headers, body: answer.body }),
-            Err(Error::Reply { code, text, headers, body }) => {
+            Err(Error::Reply { code, text, headers, body, .. }) => {
                 Ok(Said { status: Err((code, text)), headers, body })
             }
             Err(error) => Err(self.args.failure(&error, "no answer from")),

@@ -164,6 +164,23 @@ impl From<Output> for Ran {
     }
 }
 
+/// `script` of util-linux runs a program at a terminal of its own.
+pub(crate) fn has_script() -> bool {
+    let version = Command::new("script").arg("--version").stdin(Stdio::null()).output();
+    version.is_ok_and(|ran| String::from_utf8_lossy(&ran.stdout).contains("util-linux"))
+}
+
+/// The program with these words, at a terminal where `typed` is typed.
+pub(crate) fn at_terminal(place: &Place, words: &str, typed: &str) -> Ran {
+    let line = format!("'{}' {words}", env!("CARGO_BIN_EXE_pinwire"));
+    let mut script = Command::new("script");
+    script.args(["-q", "-e", "-c", &line, "/dev/null"]).env("PINWIRE_HOME", place.path("home"));
+    script.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = script.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(typed.as_bytes()).unwrap();
+    child.wait_with_output().unwrap().into()
+}
+
 pub(crate) fn write_private(path: &Path, text: &str) {
     fs::write(path, text).unwrap();
     #[cfg(unix)]

@@ -3,6 +3,7 @@
 
 mod bench;
 mod calls;
+mod documents;
 mod first_start;
 mod keys;
 mod refusals;
