@@ -80,7 +80,7 @@ impl ServerArgs {
                 Failure::new(Exit::WrongServer, error.to_string())
             }
             Error::TimedOut { limit, outcome, .. } => {
-                let text = format!("{awaited} {server} within {limit:?}; --timeout waits longer");
+                let text = format!("{awaited} {server} within {limit:?}; {LONGER}");
                 let effect =
                     if *outcome == Outcome::Unknown { format!("; {outcome}") } else { String::new() };
                 Failure::new(Exit::NotReachable, text + &effect)
@@ -93,10 +93,18 @@ impl ServerArgs {
 }
 
 impl Reached<'_> {
-    /// Calls a command. An answer that is an error is an answer.
+    /// Calls a command. An answer that is an error is an answer, but for `timed-out`: who of the two notices
+    /// first that the time is over is chance, and no exit status depends on that.
     pub(crate) fn call(&self, request: Request) -> Result<Said, Failure> {
         match self.client.call(request.timeout(self.args.timeout)) {
             Ok(answer) => Ok(Said { status: Ok(()), headers: answer.headers, body: answer.body }),
+            Err(Error::Reply { code, outcome, .. }) if code == Code::TimedOut.as_str() => {
+                let text = format!(
+                    "no answer from {} in time; {LONGER}, as far as the server does; {outcome}",
+                    self.args.server
+                );
+                Err(Failure::new(Exit::NotReachable, text))
+            }
             Err(Error::Reply { code, text, headers, body, .. }) => {
                 Ok(Said { status: Err((code, text)), headers, body })
             }
@@ -138,5 +146,6 @@ pub(crate) const SERVER: &str = "127.0.0.1:4433";
 const START_ONE: &str = "\nis it running? `pinwire serve` starts one, -s HOST:PORT names another";
 const MAKE_ONE: &str =
     "\n`pinwire keygen --client` makes what it asks for, and `pinwire pin` says what its operator adds";
+const LONGER: &str = "--timeout waits longer";
 /// A day: longer than any server's `Limits::timeout`.
 const LONGEST: u64 = 86_400;
