@@ -185,7 +185,13 @@ impl Builder {
             }
         };
         let thread = thread::Builder::new().name("pinwire-client".to_owned());
-        let thread = thread.spawn(move || runtime.block_on(work)).map_err(failed)?;
+        let thread = thread
+            .spawn(move || {
+                runtime.block_on(work);
+                // A name that is still being looked up would else be waited for.
+                runtime.shutdown_background();
+            })
+            .map_err(failed)?;
         let background = Background { stop: Some(stop), thread: Some(thread) };
         let client =
             is_started.recv().map_err(|_| failed(io::Error::other("the client's thread has ended")))??;
