@@ -7,6 +7,8 @@ use std::process::{Child, Command, Output, Stdio};
 use std::thread::JoinHandle;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use pinwire_client::blocking::{Builder, Client};
+use pinwire_client::{Identity, KnownServers};
 use tempfile::TempDir;
 
 /// A folder that is gone with the test. The home folder in it is not there yet.
@@ -82,6 +84,18 @@ impl Place {
         let mut program = self.program();
         program.arg("serve").args(args).stdout(Stdio::piped()).stderr(Stdio::piped());
         Serving::wait_for(program.spawn().unwrap())
+    }
+
+    /// The library's client of the server at this address, as the program would be.
+    pub(crate) fn builder(&self, address: &str) -> Builder {
+        let (certificate, key) = (self.read("client.crt"), self.read("client.key"));
+        let identity = Identity::from_pem(certificate.as_bytes(), key.as_bytes()).unwrap();
+        let known = KnownServers::parse(&self.read("known_servers")).unwrap();
+        Client::builder(address.parse().unwrap()).known_servers(known).identity(identity)
+    }
+
+    pub(crate) fn client(&self, address: &str) -> Client {
+        self.builder(address).connect().unwrap()
     }
 
     /// A home beside this one whose known servers are the same, and whose client is this one, if any.

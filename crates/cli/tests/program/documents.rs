@@ -3,8 +3,6 @@
 use std::fs;
 use std::process::Stdio;
 
-use pinwire_client::blocking::Client;
-use pinwire_client::{Identity, KnownServers};
 use serde_json::{Value, json};
 
 use crate::bench::{Place, Ran, Serving, at_terminal, has_script};
@@ -49,15 +47,6 @@ impl Served {
         let out = ran.out();
         let (line, rest) = out.split_once('\n').unwrap();
         (serde_json::from_str(line).unwrap(), rest.to_owned(), ran.status)
-    }
-
-    /// A connection for many calls.
-    fn client(&self) -> Client {
-        let read = |file: &str| self.place.read(file);
-        let identity = Identity::from_pem(read("client.crt").as_bytes(), read("client.key").as_bytes());
-        let known = KnownServers::parse(&read("known_servers")).unwrap();
-        let builder = Client::builder(self.server.address.parse().unwrap()).known_servers(known);
-        builder.identity(identity.unwrap()).connect().unwrap()
     }
 }
 
@@ -156,7 +145,7 @@ fn json_is_one_line_before_the_body() {
 #[test]
 fn a_list_goes_over_all_pages() {
     let served = Served::new();
-    let client = served.client();
+    let client = served.place.client(&served.server.address);
     let ids: Vec<String> = (0..2_500).map(|number| format!("n/{number:04}")).collect();
     std::thread::scope(|scope| {
         for some in ids.chunks(ids.len() / 50) {

@@ -6,6 +6,7 @@ mod calls;
 mod documents;
 mod first_start;
 mod keys;
+mod library;
 mod refusals;
 mod resumed;
 mod strangers;
