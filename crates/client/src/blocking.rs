@@ -2,6 +2,22 @@
 //! work is done by a thread of its own.
 //!
 //! Not for async code, whose other tasks would wait meanwhile: use [`crate::Client`] there.
+//!
+//! ```
+//! use pinwire_client::{Address, Error, Identity, Pin, blocking::Client};
+//!
+//! fn greet(server: Address, pin: Pin, identity: Identity) -> Result<(), Error> {
+//!     let client = Client::builder(server).identity(identity).server_pin(pin).connect()?;
+//!     client.put("greetings/1", "hello")?;
+//!     assert_eq!(client.list("greetings/", None)?.ids, ["greetings/1"]);
+//!     Ok(())
+//! }
+//! # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/real/running.rs"));
+//! # fn main() -> Result<(), Error> {
+//! #     let server = Running::start();
+//! #     greet(server.address.clone(), server.pin.clone(), server.identity.clone())
+//! # }
+//! ```
 
 mod wait;
 
