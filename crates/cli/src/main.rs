@@ -11,6 +11,7 @@ mod output;
 mod pin;
 mod serve;
 mod setup;
+mod store;
 mod strangers;
 mod trust;
 

@@ -7,6 +7,7 @@ mod first_start;
 mod keys;
 mod refusals;
 mod resumed;
+mod stores;
 mod strangers;
 mod trusted;
 mod wording;
