@@ -146,6 +146,10 @@ impl Serving {
         (status.code(), self.err.take().unwrap().join().unwrap())
     }
 
+    pub(crate) fn process(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Tells it to end as an operator does, and waits for it.
     #[cfg(unix)]
     pub(crate) fn terminate(mut self) -> (Option<i32>, String) {
