@@ -142,9 +142,8 @@ impl<D: Dial> Driver<D> {
             Post::Call(number, wanted) => self.calls.add(number, wanted),
             Post::Cancel(number) => self.calls.cancel(number),
             Post::Close(closer) => {
-                self.is_leaving = true;
                 self.closers.push(closer);
-                // Calls that were posted before are still received.
+                // What was posted before is still received; only then the client leaves.
                 self.posts.close();
                 self.shared.room.close();
             }
@@ -230,7 +229,9 @@ impl<D: Dial> Driver<D> {
         self.backoff.lost(now, was_good, fastrand::f64());
         let address = self.settings.right.address.clone();
         match over {
-            Over::Goodbye | Over::LastWord => {}
+            // The calls have heard it.
+            Over::LastWord => {}
+            Over::Goodbye => self.calls.lost("this client has said goodbye"),
             Over::Refused { code, text } => {
                 self.dial.forget_sessions();
                 self.calls.refused(&code, &text);
@@ -329,7 +330,7 @@ impl<D: Dial> Drop for Driver<D> {
         while let Ok(post) = self.posts.try_recv() {
             self.take(post);
         }
-        self.calls.abort("the client's driver has ended, with its runtime if nobody closed it");
+        self.calls.abort("the runtime on which this client works has ended");
         self.deliver();
     }
 }

@@ -226,8 +226,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pipe<S> {
 
     fn fail(&mut self, error: io::Error, now: Instant) {
         self.broken.get_or_insert(error);
-        if self.stage == Stage::Open {
-            self.stage = Stage::Listening { until: now + self.linger };
+        let until = now + self.linger;
+        match &mut self.stage {
+            Stage::Connecting { deadline } => *deadline = until.min(*deadline),
+            Stage::Open => self.stage = Stage::Listening { until },
+            Stage::Listening { .. } | Stage::Leaving { .. } => {}
         }
     }
 
@@ -284,8 +287,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pipe<S> {
     fn is_over(&mut self, now: Instant) -> Option<Over> {
         match self.stage {
             Stage::Open => self.due().filter(|due| *due <= now).map(|_| Over::Lost(SILENT.to_owned())),
-            Stage::Connecting { deadline } => (deadline <= now)
-                .then(|| Over::BeforeGreeting("the server took too long to let this client in".to_owned())),
+            Stage::Connecting { deadline } if deadline > now => None,
+            Stage::Connecting { .. } if self.broken.is_some() => Some(self.end(&ClientEnd::Vanished)),
+            Stage::Connecting { .. } => Some(Over::BeforeGreeting(SLOW.to_owned())),
             Stage::Listening { until } => (until <= now).then(|| self.end(&ClientEnd::Vanished)),
             Stage::Leaving { until } => {
                 let is_said = self.broken.is_some() || self.session.output().is_empty();
@@ -298,4 +302,5 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pipe<S> {
 /// Two full TLS records a read, on the stack.
 const READ: usize = 32 * 1024;
 
+const SLOW: &str = "the server took too long to let this client in";
 const SILENT: &str = "the server owes an answer whose time is over, and is silent";
