@@ -109,8 +109,7 @@ impl<D: Dial> Driver<D> {
     fn turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             let now = Instant::now();
-            self.take_posts(cx);
-            let moved = self.go_on(now, cx);
+            let moved = self.take_posts(cx) | self.go_on(now, cx);
             if !matches!(self.link, Link::Open(_)) {
                 self.calls.expire(now.into_std());
             }
@@ -125,14 +124,19 @@ impl<D: Dial> Driver<D> {
         }
     }
 
-    fn take_posts(&mut self, cx: &mut Context<'_>) {
-        loop {
+    /// Some of what was posted, so that the socket has its turn too; whether there may be more.
+    fn take_posts(&mut self, cx: &mut Context<'_>) -> bool {
+        for _ in 0..POSTS {
             match self.posts.poll_recv(cx) {
                 Poll::Ready(Some(post)) => self.take(post),
-                Poll::Ready(None) => return self.is_leaving = true,
-                Poll::Pending => return,
+                Poll::Ready(None) => {
+                    self.is_leaving = true;
+                    return false;
+                }
+                Poll::Pending => return false,
             }
         }
+        true
     }
 
     fn take(&mut self, post: Post) {
@@ -334,6 +338,9 @@ impl<D: Dial> Drop for Driver<D> {
         self.deliver();
     }
 }
+
+/// A quarter of what tokio lets a task do before others have their turn: the rest is for the socket.
+const POSTS: usize = 32;
 
 fn timed_out() -> io::Error {
     io::Error::from(io::ErrorKind::TimedOut)

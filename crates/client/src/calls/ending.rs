@@ -40,7 +40,8 @@ impl<K> Calls<K> {
     /// There is no connection, for a reason that a person must look into.
     pub(crate) fn fail(&mut self, error: &Error) {
         for number in self.disconnect() {
-            self.end_unbegun(number, error);
+            // It left before the greeting, and what came instead of one tells nothing.
+            self.end(number, Err(Error::Lost { why: error.to_string(), outcome: Outcome::Unknown }));
         }
         self.end_line(error);
     }
