@@ -131,17 +131,15 @@ fn announce(
     home: &Home,
 ) -> Result<(), Failure> {
     let pin = Pin::Spki(certificate.digests.spki);
-    let mut call = program();
+    let mut program = program();
     if !home.is_default {
-        call += &format!(" --home {}", output::shell_word(&home.folder().to_string_lossy()));
+        program += &format!(" --home {}", output::shell_word(&home.folder().to_string_lossy()));
     }
-    call += " call";
-    if address.to_string() != crate::reach::SERVER {
-        call += &format!(" -s {address}");
-    }
+    let is_usual = address.to_string() == crate::reach::SERVER;
+    let at = if is_usual { String::new() } else { format!(" -s {address}") };
     output::say(format_args!(
-        "the server's pin: {pin}\nlistening on {bound}\nfrom another terminal:\n  {call} PUT greetings/1 --body 'hello, world'\n  \
-         {call} GET greetings/1"
+        "the server's pin: {pin}\nlistening on {bound}\nfrom another terminal:\n  \
+         {program} put{at} greetings/1 --body 'hello, world'\n  {program} get{at} greetings/1"
     ))
 }
 

@@ -125,7 +125,7 @@ impl Serving {
             said += &line;
             said.push('\n');
             address = address.or(line.strip_prefix("listening on ").map(str::to_owned));
-            if line.ends_with(" GET greetings/1") {
+            if line.ends_with(" greetings/1") {
                 break;
             }
         }
