@@ -4,7 +4,7 @@
 //!
 //! - `server`: [`server::Server`], [`server::Handler`], [`server::Router`], for commands of your own
 //! - `client`: connections that call them, and know the server by its pin
-//! - `documents`: GET and PUT over a store, as the program `pinwire` serves them
+//! - `documents`: GET, PUT, DELETE and LIST over a store in a file or in memory, as the program `pinwire` serves them
 //!
 //! ```
 //! use pinwire::server::{Command, Responder, Router};
