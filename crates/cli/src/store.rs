@@ -1,6 +1,6 @@
 //! Where `serve` keeps the documents: in a file, or in memory.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
@@ -36,7 +36,8 @@ impl StoreArgs {
     pub(crate) fn open(&self, home: &Home) -> Result<Opened, Failure> {
         match &self.store {
             Some(store) if store.as_os_str() == "memory" => self.memory(),
-            store => self.embedded(store.clone().unwrap_or_else(|| home.documents())),
+            Some(path) => self.embedded(path),
+            None => self.embedded(&home.documents()),
         }
     }
 
@@ -50,12 +51,12 @@ impl StoreArgs {
         Ok(Opened { store: Arc::new(Memory::new()), place })
     }
 
-    fn embedded(&self, path: PathBuf) -> Result<Opened, Failure> {
+    fn embedded(&self, path: &Path) -> Result<Opened, Failure> {
         let mut limits = Limits::default();
         limits.history = self.history.unwrap_or(limits.history);
         limits.cache = self.cache.map_or(limits.cache, |mib| mib * 1024 * 1024);
         let store =
-            Embedded::open(&path, limits).map_err(|error| Failure::new(Exit::Failed, error.to_string()))?;
+            Embedded::open(path, limits).map_err(|error| Failure::new(Exit::Failed, error.to_string()))?;
         Ok(Opened { store: Arc::new(store), place: path.display().to_string() })
     }
 }
