@@ -1,6 +1,20 @@
 //! The document commands of pinwire over a [`Store`]: `PUT id` with a body, `GET id`, `DELETE id`, `LIST`.
 //!
-//! Knows nothing of TLS or sockets.
+//! [`Embedded`] keeps documents in a file, [`Memory`] in memory; [`commands`] puts either on a router. Knows
+//! nothing of TLS or sockets.
+//!
+//! ```
+//! use pinwire_documents::{Embedded, Limits, commands};
+//! use pinwire_server::Router;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = tempfile::tempdir()?;
+//! # let path = folder.path().join("documents.redb");
+//! let store = Embedded::open(path, Limits { history: 1_000_000, ..Limits::default() })?;
+//! let router = commands(Router::new(), store);
+//! # Ok(())
+//! # }
+//! ```
 
 mod arguments;
 mod commands;
