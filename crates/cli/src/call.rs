@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use clap::Args;
-use pinwire_client::{Address, Answer, Error, Handshaken, KnownServers, Request};
+use pinwire_client::{Address, Answer, Client, Error, KnownServers, Outcome, Request};
 use pinwire_server::proto::code::Code;
 use pinwire_server::proto::identity::Identity;
 
@@ -31,7 +31,7 @@ pub(crate) struct CallArgs {
     /// The command's body: the text itself, "@FILE" for a file's content, "-" for standard input
     #[arg(long, value_name = "TEXT|@FILE|-", allow_hyphen_values = true)]
     body: Option<String>,
-    /// Seconds that connecting, and then the answer, may take; the server is told
+    /// Seconds until the answer must be here, connecting included; the server is told
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
     timeout: Duration,
 }
@@ -41,8 +41,14 @@ pub(crate) fn run(args: &CallArgs, home: &Home) -> Result<Exit, Failure> {
     let identity = identity(home)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::new(Exit::Failed, error.to_string()))?;
-    let answer = runtime.block_on(args.answer(&request, identity.as_ref(), home))?;
-    show(&answer)
+    let answered = runtime.block_on(args.answer(&request, identity.as_ref(), home))?;
+    match answered {
+        Ok(answer) => show(&Status::Ok, &answer.headers, &answer.body),
+        Err(Error::Reply { code, text, headers, body, .. }) => {
+            show(&Status::Error(&code, &text), &headers, &body)
+        }
+        Err(error) => Err(failure(&error, &args.server)),
+    }
 }
 
 impl CallArgs {
@@ -62,61 +68,47 @@ impl CallArgs {
             return Err(Failure::usage(text));
         }
         // Refused before anybody is asked anything.
-        match request.encode(&mut Vec::new(), None, Some(self.timeout)) {
-            Ok(()) => Ok(request),
+        match request.check() {
+            // Repeatable, so that it leaves a round trip sooner, with the handshake's last message. Nothing is
+            // ever repeated: this client does not reconnect.
+            Ok(()) => Ok(request.timeout(self.timeout).repeatable()),
             Err(misuse) => Err(Failure::usage(misuse.to_string())),
         }
     }
 
+    /// Whoever is asked about a stranger may think longer than the stranger waits, so that connection is given
+    /// up and made again.
     async fn answer(
         &self,
         request: &Request,
         identity: Option<&Identity>,
         home: &Home,
-    ) -> Result<Answer, Failure> {
-        let server = self.reach(identity, home).await?;
-        let call = server.call(request, Some(self.timeout));
-        // A little longer than the server takes to say `timed-out`, which tells more.
-        let (connection, answer) = self.within(self.timeout + GRACE, "no answer", call).await?;
-        // The answer is here: a goodbye that gets stuck changes nothing.
-        let _ = tokio::time::timeout(GRACE, connection.close()).await;
-        Ok(answer)
-    }
-
-    /// The right server. Whoever is asked about a stranger may think longer than the stranger waits, so that
-    /// connection is given up and made again.
-    async fn reach(&self, identity: Option<&Identity>, home: &Home) -> Result<Handshaken, Failure> {
+    ) -> Result<Result<Answer, Error>, Failure> {
         let file = home.known_servers();
-        let handshaken = self.handshake(identity).await?;
-        match handshaken.check(&known_servers(&file)?) {
-            Ok(()) => return Ok(handshaken),
-            Err(Error::UnknownServer { address, .. }) => {
-                let digests = handshaken.certificate().digests;
-                drop(handshaken);
-                strangers::judge(&address, &digests, &file)?;
-            }
-            Err(error) => return Err(strangers::wrong(&error, &file)),
+        match self.call(request, identity, &file).await? {
+            Err(Error::UnknownServer { address, shown }) => strangers::judge(&address, &shown, &file)?,
+            Err(error @ Error::WrongServer { .. }) => return Err(strangers::wrong(&error, &file)),
+            answered => return Ok(answered),
         }
-        let again = self.handshake(identity).await?;
-        again.check(&known_servers(&file)?).map_err(|error| failure(&error, &self.server))?;
-        Ok(again)
+        self.call(request, identity, &file).await
     }
 
-    async fn handshake(&self, identity: Option<&Identity>) -> Result<Handshaken, Failure> {
-        self.within(self.timeout, "no connection", Handshaken::connect(&self.server, identity)).await
-    }
-
-    async fn within<T>(
+    async fn call(
         &self,
-        limit: Duration,
-        what: &str,
-        future: impl Future<Output = Result<T, Error>>,
-    ) -> Result<T, Failure> {
-        let result = tokio::time::timeout(limit, future).await.map_err(|_| {
-            let text = format!("{what} from {} within {limit:?}; --timeout waits longer", self.server);
-            Failure::new(Exit::NotReachable, text)
-        })?;
-        result.map_err(|error| failure(&error, &self.server))
+        request: &Request,
+        identity: Option<&Identity>,
+        file: &Path,
+    ) -> Result<Result<Answer, Error>, Failure> {
+        let mut builder = Client::builder(self.server.clone()).timeout(self.timeout).reconnect(false);
+        builder = builder.known_servers(known_servers(file)?);
+        if let Some(identity) = identity {
+            builder = builder.identity(identity.clone());
+        }
+        let client = builder.connect_lazy().map_err(|error| failure(&error, &self.server))?;
+        let answered = client.call(request.clone()).await;
+        // The answer is here: a goodbye that gets stuck changes nothing.
+        let _ = tokio::time::timeout(GRACE, client.close()).await;
+        Ok(answered)
     }
 }
 
@@ -135,6 +127,11 @@ fn failure(error: &Error, server: &Address) -> Failure {
         Error::NotReachable { .. } => Failure::new(Exit::NotReachable, format!("{error}{START_ONE}")),
         Error::UnknownServer { .. } | Error::WrongServer { .. } => {
             Failure::new(Exit::WrongServer, error.to_string())
+        }
+        Error::TimedOut { limit, outcome, .. } => {
+            let what = if *outcome == Outcome::NotBegun { "no connection" } else { "no answer" };
+            let text = format!("{what} from {server} within {limit:?}; --timeout waits longer");
+            Failure::new(Exit::NotReachable, text)
         }
         Error::Misuse(_) => Failure::usage(error.to_string()),
         _ => Failure::new(Exit::NotReachable, error.to_string()),
@@ -173,22 +170,27 @@ fn read_body(body: &str) -> Result<Vec<u8>, Failure> {
     }
 }
 
-fn show(answer: &Answer) -> Result<Exit, Failure> {
-    let exit = match &answer.status {
-        Ok(()) => {
+enum Status<'a> {
+    Ok,
+    Error(&'a str, &'a str),
+}
+
+fn show(status: &Status<'_>, headers: &[(String, String)], body: &[u8]) -> Result<Exit, Failure> {
+    let exit = match status {
+        Status::Ok => {
             output::remark("OK");
             Exit::Done
         }
-        Err((code, text)) => {
+        Status::Error(code, text) => {
             error_line(code, text);
             Exit::ErrorReply
         }
     };
-    for (name, value) in &answer.headers {
+    for (name, value) in headers {
         output::remark(format_args!("{name}: {value}"));
     }
-    output::print(&answer.body)?;
-    output::end_line(&answer.body)?;
+    output::print(body)?;
+    output::end_line(body)?;
     Ok(exit)
 }
 
@@ -212,7 +214,7 @@ pub(crate) const SERVER: &str = "127.0.0.1:4433";
 const START_ONE: &str = "\nis it running? `pinwire serve` starts one, -s HOST:PORT names another";
 const MAKE_ONE: &str =
     "\n`pinwire keygen --client` makes what it asks for, and `pinwire pin` says what its operator adds";
-/// For the way of the words.
+/// For the goodbye.
 const GRACE: Duration = Duration::from_secs(2);
 /// A day: longer than any server's `Limits::timeout`.
 const LONGEST: u64 = 86_400;

@@ -3,7 +3,7 @@
 //! This crate is a door to the others, a feature each:
 //!
 //! - `server`: [`server::Server`], [`server::Handler`], [`server::Router`], for commands of your own
-//! - `client`: connections that call them, and know the server by its pin
+//! - `client`: [`client::Client`], which calls them, and knows the server by its pin
 //! - `documents`: GET and PUT over a store, as the program `pinwire` serves them
 //!
 //! ```

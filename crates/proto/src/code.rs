@@ -156,6 +156,12 @@ impl Code {
         (1..=9).contains(&self.number())
     }
 
+    /// Whether the protocol uses it for a whole connection, in a greeting or later. With the sequence of a
+    /// command it then says that the command was broken off.
+    pub fn is_of_connection(self) -> bool {
+        self.is_refusal() || (40..=46).contains(&self.number())
+    }
+
     fn row(self) -> Option<&'static Row> {
         TABLE.iter().find(|row| row.0 == self)
     }

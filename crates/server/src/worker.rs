@@ -382,7 +382,7 @@ mod tests {
                 Some(ClientEvent::Handshaken { .. }) => {}
                 Some(other) => panic!("{other:?}"),
                 None => {
-                    socket.write_all(&std::mem::take(session.output())).unwrap();
+                    socket.write_all(&session.take_output()).unwrap();
                     let mut bytes = [0; 4_096];
                     match socket.read(&mut bytes).unwrap() {
                         0 => session.end_of_input(),

@@ -97,10 +97,15 @@ impl Setup {
 
     /// No TLS: the server is told that the client has proven its certificate.
     pub fn clear(&self) -> Pair {
+        Pair::join(self.clear_server(), ClientEnd::clear(), self.now)
+    }
+
+    /// The server's end alone, without TLS, for stories that bring their own client.
+    pub fn clear_server(&self) -> ServerEnd {
         let certificate = self.client.as_ref().map(|client| client.chain()[0].to_vec());
         let layer = Layer::clear(certificate);
         let session = ServerSession::over(layer, Arc::new(self.limits.clone()), self.now);
-        Pair::join(ServerEnd::new(session, self.list.clone()), ClientEnd::clear(), self.now)
+        ServerEnd::new(session, self.list.clone())
     }
 
     fn tls_server(&self) -> ServerEnd {

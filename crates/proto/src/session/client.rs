@@ -1,13 +1,14 @@
 //! The client's side of one connection: handshake, the server's pin, greeting, answers.
 //!
-//! Bytes from the socket go to `receive` and `end_of_input`, bytes for it come from `output`, and `next` says
-//! what happened. Nothing of the caller's is sent before it has looked at the server's certificate.
+//! Bytes from the socket go to `receive` and `end_of_input`, bytes for it come from `output` (`sent` says how
+//! many it took), and `next` says what happened. Nothing of the caller's is sent before it has looked at the
+//! server's certificate. Each byte is moved a bounded number of times, however many answers it arrives among.
 
 use std::fmt;
 use std::time::Duration;
 
 use crate::tls::{ClientTls, Layer, TlsFailure};
-use crate::wire::{self, AnswerScan, BodyReader, Greeting, Misuse, Request, Sequence, Violation};
+use crate::wire::{self, AnswerScan, BodyReader, Discard, Greeting, Misuse, Request, Sequence, Violation};
 
 /// One connection as the client sees it.
 #[derive(Debug)]
@@ -16,10 +17,12 @@ pub struct ClientSession {
     phase: Phase,
     scan: AnswerScan,
     wire: Vec<u8>,
-    plain: Vec<u8>,
+    plain: Queue,
     /// Commands not yet sealed: they wait for the handshake.
     commands: Vec<u8>,
-    sealed: Vec<u8>,
+    sealed: Queue,
+    /// Bytes of a body that is kept.
+    most: u64,
     input_ended: bool,
     is_trusting: bool,
     is_closing: bool,
@@ -39,6 +42,9 @@ pub enum ClientEvent {
     Greeting(Greeting),
     /// An answer, or what the server says to the whole connection (without a sequence).
     Answer(Answer),
+    /// The head of an answer whose body is over the limit ([`ClientSession::at_most`]), with an empty body:
+    /// what comes of it is thrown away.
+    TooLarge(Answer),
     /// Nothing more comes.
     End(ClientEnd),
 }
@@ -77,6 +83,7 @@ enum Phase {
     Greeting,
     Ready,
     Receiving(Box<Answer>, BodyReader),
+    Discarding(Discard),
     Ended,
 }
 
@@ -84,7 +91,7 @@ impl ClientSession {
     /// A connection that was made just now; [`output`](ClientSession::output) has its first bytes.
     pub fn new(tls: &ClientTls) -> Result<Self, TlsFailure> {
         let mut session = ClientSession::over(Layer::client(tls)?);
-        session.layer.handshake(&mut [], MOST_HANDSHAKE, &mut session.sealed)?;
+        session.layer.handshake(&mut [], MOST_HANDSHAKE, session.sealed.end())?;
         Ok(session)
     }
 
@@ -95,14 +102,22 @@ impl ClientSession {
             phase: Phase::Handshake,
             scan: AnswerScan::default(),
             wire: Vec::new(),
-            plain: Vec::new(),
+            plain: Queue::default(),
             commands: Vec::new(),
-            sealed: Vec::new(),
+            sealed: Queue::default(),
+            most: MOST_BODY,
             input_ended: false,
             is_trusting: false,
             is_closing: false,
             failed: None,
         }
+    }
+
+    /// Bodies of answers are kept up to this many bytes each; 64 MiB unless told otherwise.
+    #[must_use]
+    pub fn at_most(mut self, bytes: u64) -> Self {
+        self.most = bytes;
+        self
     }
 
     /// Sends a command; it waits until [`trust_server`](ClientSession::trust_server) was said.
@@ -125,7 +140,7 @@ impl ClientSession {
         }
         self.wire.extend_from_slice(bytes);
         if let Err(failure) = self.open() {
-            self.layer.alert(&mut self.sealed);
+            self.layer.alert(self.sealed.end());
             self.failed = Some(ClientEnd::Tls(failure));
         }
     }
@@ -133,10 +148,10 @@ impl ClientSession {
     fn open(&mut self) -> Result<(), TlsFailure> {
         let mut used = 0;
         if self.layer.is_handshaking() {
-            used = self.layer.handshake(&mut self.wire, MOST_HANDSHAKE, &mut self.sealed)?;
+            used = self.layer.handshake(&mut self.wire, MOST_HANDSHAKE, self.sealed.end())?;
         }
         if !self.layer.is_handshaking() {
-            used += self.layer.open(&mut self.wire[used..], &mut self.plain)?;
+            used += self.layer.open(&mut self.wire[used..], self.plain.end())?;
         }
         self.wire.drain(..used);
         Ok(())
@@ -156,28 +171,55 @@ impl ClientSession {
     /// Says close_notify, once: no command follows, and what was sent is still answered. In the handshake
     /// there is nobody to say it to.
     pub fn close(&mut self) {
-        self.output();
+        self.seal();
         if self.is_closing || self.failed.is_some() || self.layer.is_handshaking() {
             return;
         }
         self.is_closing = true;
-        if let Err(failure) = self.layer.close(&mut self.sealed) {
+        if let Err(failure) = self.layer.close(self.sealed.end()) {
             self.failed = Some(ClientEnd::Tls(failure));
         }
     }
 
-    /// Bytes for the socket; the driver takes from its front what was sent.
-    pub fn output(&mut self) -> &mut Vec<u8> {
-        if self.is_trusting && self.failed.is_none() {
-            let mut commands = std::mem::take(&mut self.commands);
-            if self.is_closing {
-                commands.clear(); // RFC 8446 6.1: nothing is sent after close_notify
-            }
-            if let Err(failure) = self.layer.seal(&commands, &mut self.sealed) {
-                self.failed = Some(ClientEnd::Tls(failure));
-            }
+    /// Bytes for the socket, the oldest first; say with [`sent`](ClientSession::sent) how many it took.
+    pub fn output(&mut self) -> &[u8] {
+        self.seal();
+        self.sealed.rest()
+    }
+
+    /// The socket took this many bytes from the front of [`output`](ClientSession::output).
+    pub fn sent(&mut self, length: usize) {
+        self.sealed.take(length);
+    }
+
+    /// All of [`output`](ClientSession::output), as taken.
+    pub fn take_output(&mut self) -> Vec<u8> {
+        let output = self.output().to_vec();
+        self.sent(output.len());
+        output
+    }
+
+    /// Bytes of commands that the socket has not taken yet.
+    pub fn unsent(&self) -> usize {
+        self.commands.len() + self.sealed.rest().len()
+    }
+
+    /// Whether the handshake resumed an earlier session.
+    pub fn is_resumed(&self) -> bool {
+        self.layer.is_resumed()
+    }
+
+    fn seal(&mut self) {
+        if !self.is_trusting || self.failed.is_some() || self.layer.is_handshaking() {
+            return;
         }
-        &mut self.sealed
+        if self.is_closing {
+            self.commands.clear(); // RFC 8446 6.1: nothing is sent after close_notify
+        }
+        if let Err(failure) = self.layer.seal(&self.commands, self.sealed.end()) {
+            self.failed = Some(ClientEnd::Tls(failure));
+        }
+        give_back(&mut self.commands);
     }
 
     /// What happened next, until nothing more has.
@@ -200,6 +242,7 @@ impl ClientSession {
             Phase::Greeting => self.greeting(),
             Phase::Ready => self.answer(),
             Phase::Receiving(..) => Ok(self.receiving()),
+            Phase::Discarding(_) => self.discarding(),
             Phase::Ended => Ok(None),
         }
     }
@@ -214,17 +257,17 @@ impl ClientSession {
     }
 
     fn greeting(&mut self) -> Result<Option<ClientEvent>, Violation> {
-        let Some((greeting, length)) = wire::greeting(&self.plain)? else { return Ok(None) };
-        self.plain.drain(..length);
+        let Some((greeting, length)) = wire::greeting(self.plain.rest())? else { return Ok(None) };
+        self.plain.take(length);
         self.phase = Phase::Ready;
         Ok(Some(ClientEvent::Greeting(greeting)))
     }
 
     fn answer(&mut self) -> Result<Option<ClientEvent>, Violation> {
-        if self.plain.is_empty() {
+        if self.plain.rest().is_empty() {
             return Ok(None);
         }
-        let Some((head, length)) = self.scan.decode(&self.plain)? else { return Ok(None) };
+        let Some((head, length)) = self.scan.decode(self.plain.rest())? else { return Ok(None) };
         let answer = Answer {
             status: head.status().map_err(|(code, text)| (code.to_owned(), text.to_owned())),
             sequence: head.sequence(),
@@ -232,16 +275,32 @@ impl ClientSession {
             body: Vec::new(),
             more: head.more(),
         };
-        let reader = BodyReader::new(head.size());
-        self.plain.drain(..length);
-        self.phase = Phase::Receiving(Box::new(answer), reader);
+        let size = head.size();
+        self.plain.take(length);
+        if size > self.most {
+            self.phase = Phase::Discarding(Discard::new(size));
+            return Ok(Some(ClientEvent::TooLarge(answer)));
+        }
+        self.phase = Phase::Receiving(Box::new(answer), BodyReader::new(size));
         Ok(self.receiving())
+    }
+
+    fn discarding(&mut self) -> Result<Option<ClientEvent>, Violation> {
+        let Phase::Discarding(discard) = &mut self.phase else { return Ok(None) };
+        let taken = discard.take(self.plain.rest());
+        let is_done = discard.is_done();
+        self.plain.take(taken);
+        if !is_done {
+            return Ok(None);
+        }
+        self.phase = Phase::Ready;
+        self.answer()
     }
 
     fn receiving(&mut self) -> Option<ClientEvent> {
         let Phase::Receiving(_, reader) = &mut self.phase else { return None };
-        let taken = reader.take(&self.plain);
-        self.plain.drain(..taken);
+        let taken = reader.take(self.plain.rest());
+        self.plain.take(taken);
         if !reader.is_complete() {
             return None;
         }
@@ -261,6 +320,42 @@ impl ClientSession {
     }
 }
 
+/// Bytes that are added at the end and taken from the front; each is moved once at most on the way.
+#[derive(Debug, Default)]
+struct Queue {
+    bytes: Vec<u8>,
+    taken: usize,
+}
+
+impl Queue {
+    fn rest(&self) -> &[u8] {
+        &self.bytes[self.taken..]
+    }
+
+    fn end(&mut self) -> &mut Vec<u8> {
+        &mut self.bytes
+    }
+
+    fn take(&mut self, length: usize) {
+        self.taken += length;
+        debug_assert!(self.taken <= self.bytes.len());
+        if self.taken == self.bytes.len() {
+            give_back(&mut self.bytes);
+            self.taken = 0;
+        } else if self.taken > self.bytes.len() / 2 && self.taken > USUAL {
+            // What is moved is less than what was taken since the last time.
+            self.bytes.drain(..self.taken);
+            self.taken = 0;
+        }
+    }
+}
+
+/// Empties it; what one large command or answer needed is not kept.
+fn give_back(bytes: &mut Vec<u8>) {
+    bytes.clear();
+    bytes.shrink_to(USUAL);
+}
+
 impl fmt::Display for ClientEnd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -274,3 +369,7 @@ impl fmt::Display for ClientEnd {
 
 /// Bytes that a server's handshake may have.
 const MOST_HANDSHAKE: usize = 64 * 1024;
+/// Far above what a server keeps in memory by default, far below what a process has.
+const MOST_BODY: u64 = 64 * 1024 * 1024;
+/// Bytes that an empty buffer keeps: four full TLS records, what one read brings.
+const USUAL: usize = 64 * 1024;

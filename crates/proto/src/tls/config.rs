@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rustls::client::{ResolvesClientCert, Resumption};
+use rustls::client::{ResolvesClientCert, Resumption, Tls12Resumption};
 use rustls::crypto::aws_lc_rs::{self, cipher_suite};
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms};
 use rustls::pki_types::UnixTime;
@@ -12,6 +12,7 @@ use rustls::time_provider::TimeProvider;
 use rustls::version::TLS13;
 use rustls::{ClientConfig, ServerConfig, SignatureScheme};
 
+use super::sessions::Sessions;
 use super::verifier::Possession;
 use super::{Tickets, TlsFailure};
 use crate::identity::Identity;
@@ -52,10 +53,12 @@ impl ServerTls {
     }
 }
 
-/// A client's side of TLS: its identity, if it has one. Cheap to clone.
+/// A client's side of TLS: its identity, if it has one, and its sessions with one server. Cheap to clone;
+/// clones share the sessions.
 #[derive(Clone, Debug)]
 pub struct ClientTls {
     pub(super) config: Arc<ClientConfig>,
+    sessions: Sessions,
 }
 
 impl ClientTls {
@@ -71,7 +74,25 @@ impl ClientTls {
         config.alpn_protocols = vec![ALPN.to_vec()];
         config.enable_sni = false;
         config.resumption = Resumption::disabled();
-        Ok(ClientTls { config: Arc::new(config) })
+        Ok(ClientTls { config: Arc::new(config), sessions: Sessions::default() })
+    }
+
+    /// The same for one connection that begins at `unix` seconds. It alone resumes: it offers a session of an
+    /// earlier connection, if one is kept that is no more than 24 h from its full handshake, and keeps the
+    /// tickets that it is given. The server's pin is to be compared on a resumed connection too.
+    #[must_use]
+    pub fn at(&self, unix: i64) -> ClientTls {
+        let unix = u64::try_from(unix).unwrap_or(0);
+        let mut config = ClientConfig::clone(&self.config);
+        let sessions = Arc::new(self.sessions.of_connection(unix));
+        config.resumption = Resumption::store(sessions).tls12_resumption(Tls12Resumption::Disabled);
+        config.time_provider = Arc::new(Moment(unix));
+        ClientTls { config: Arc::new(config), sessions: self.sessions.clone() }
+    }
+
+    /// Forgets every session, those too that connections of before this call still bring.
+    pub fn forget_sessions(&self) {
+        self.sessions.forget();
     }
 }
 

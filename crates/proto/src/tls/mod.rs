@@ -5,6 +5,7 @@
 mod config;
 mod connection;
 mod layer;
+mod sessions;
 mod tickets;
 mod verifier;
 

@@ -14,18 +14,24 @@ pub struct Request {
     words: Vec<String>,
     headers: Vec<(String, String)>,
     body: Option<Vec<u8>>,
+    timeout: Option<Duration>,
+    is_repeatable: bool,
 }
 
 impl Request {
     /// A command of this name.
     pub fn new(name: impl Into<String>) -> Request {
-        Request { words: vec![name.into()], headers: Vec::new(), body: None }
+        Request::of(vec![name.into()])
     }
 
     /// A command of the words of this line, which is what lies between its spaces.
     pub fn line(line: &str) -> Request {
         let words = line.split(' ').filter(|word| !word.is_empty()).map(str::to_owned).collect();
-        Request { words, headers: Vec::new(), body: None }
+        Request::of(words)
+    }
+
+    fn of(words: Vec<String>) -> Request {
+        Request { words, headers: Vec::new(), body: None, timeout: None, is_repeatable: false }
     }
 
     /// Adds an argument: one word.
@@ -46,6 +52,43 @@ impl Request {
         self
     }
 
+    /// How long the caller waits for the answer, from the call on; the server is told what is left of it.
+    pub fn timeout(mut self, timeout: Duration) -> Request {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// Marks it as one that does no harm twice: a client may send it again when its outcome is unknown, and
+    /// before the server's greeting.
+    pub fn repeatable(mut self) -> Request {
+        self.is_repeatable = true;
+        self
+    }
+
+    /// How long the caller waits, if it says so. [`encode`](Request::encode) does not look at it: by the time
+    /// a command leaves, less is left.
+    pub fn time_limit(&self) -> Option<Duration> {
+        self.timeout
+    }
+
+    /// Whether it may be sent again when its outcome is unknown.
+    pub fn is_repeatable(&self) -> bool {
+        self.is_repeatable
+    }
+
+    /// Bytes of its body.
+    pub fn body_len(&self) -> usize {
+        self.body.as_ref().map_or(0, Vec::len)
+    }
+
+    /// Whether the protocol can say it, in the shortest way: without a sequence and a timeout.
+    ///
+    /// # Errors
+    /// As [`encode`](Request::encode).
+    pub fn check(&self) -> Result<(), Misuse> {
+        self.encode_head(&mut Vec::new(), None, None)
+    }
+
     /// The command's name; empty if the line it was made from had no word.
     pub fn name(&self) -> &str {
         self.words.first().map_or("", String::as_str)
@@ -64,7 +107,18 @@ impl Request {
         sequence: Option<&Sequence>,
         timeout: Option<Duration>,
     ) -> Result<(), Misuse> {
-        self.check(sequence, timeout)?;
+        self.encode_head(out, sequence, timeout)?;
+        out.extend_from_slice(self.body.as_deref().unwrap_or_default());
+        Ok(())
+    }
+
+    fn encode_head(
+        &self,
+        out: &mut Vec<u8>,
+        sequence: Option<&Sequence>,
+        timeout: Option<Duration>,
+    ) -> Result<(), Misuse> {
+        self.check_parts(sequence, timeout)?;
         let start = out.len();
         self.push_head(out, sequence, timeout);
         let head = out.len() - start;
@@ -72,11 +126,10 @@ impl Request {
             out.truncate(start);
             return Err(Misuse::new(format!("the command's head is {head} bytes of at most {HEAD}")));
         }
-        out.extend_from_slice(self.body.as_deref().unwrap_or_default());
         Ok(())
     }
 
-    fn check(&self, sequence: Option<&Sequence>, timeout: Option<Duration>) -> Result<(), Misuse> {
+    fn check_parts(&self, sequence: Option<&Sequence>, timeout: Option<Duration>) -> Result<(), Misuse> {
         if self.words.is_empty() {
             return Err(Misuse::new("a command has a name"));
         }

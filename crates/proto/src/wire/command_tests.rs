@@ -102,7 +102,7 @@ proptest! {
         sequence in prop::option::of("[!-~]{1,32}"),
         timeout in prop::option::of(0u64..1_000_000_000_000),
     ) {
-        let request = Request { words: words.clone(), headers: headers.clone(), body: body.clone() };
+        let request = Request { headers: headers.clone(), body: body.clone(), ..Request::of(words.clone()) };
         let sequence = sequence.map(|text| Sequence::new(text.as_bytes()).unwrap());
         let timeout = timeout.map(Duration::from_millis);
         let mut bytes = Vec::new();

@@ -141,7 +141,7 @@ impl Client {
     }
 
     pub(crate) fn flush(&mut self) {
-        let output = std::mem::take(self.session.output());
+        let output = self.session.take_output();
         // The server may have closed: what it said is still to be read.
         let _ = self.socket.write_all(&output);
     }

@@ -235,7 +235,7 @@ fn a_client_that_does_not_read_is_not_served_beyond_the_bound_and_loses_nothing(
             let sequence = pinwire_server::Sequence::from(number);
             client.session.send(&request, Some(&sequence), None).unwrap();
         }
-        let output = std::mem::take(client.session.output());
+        let output = client.session.take_output();
         let mut socket = client.socket.try_clone().unwrap();
         std::thread::spawn(move || std::io::Write::write_all(&mut socket, &output))
     };

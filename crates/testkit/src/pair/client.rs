@@ -90,7 +90,7 @@ impl ClientEnd {
     /// Sends these bytes as they are, behind what was said before: not for [`Pair::new`](super::Pair::new).
     pub fn raw(&mut self, bytes: impl AsRef<[u8]>) {
         assert!(self.is_clear, "our client says nothing that is not a command: use rustls() or clear()");
-        let said = std::mem::take(self.session.output());
+        let said = self.session.take_output();
         self.raw.extend(said);
         self.raw.extend_from_slice(bytes.as_ref());
     }
@@ -199,7 +199,7 @@ impl ClientEnd {
                 ClientEvent::Greeting(Greeting::Refused { code, text }) => {
                     self.greeting = Some(format!("{code}: {text}"));
                 }
-                ClientEvent::Answer(answer) => self.answers.push(answer),
+                ClientEvent::Answer(answer) | ClientEvent::TooLarge(answer) => self.answers.push(answer),
                 ClientEvent::End(end) => self.end = Some(end),
             }
         }
@@ -215,7 +215,7 @@ impl ClientEnd {
             return said;
         }
         let mut said = std::mem::take(&mut self.raw);
-        said.append(self.session.output());
+        said.extend(self.session.take_output());
         said
     }
 }

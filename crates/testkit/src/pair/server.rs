@@ -149,7 +149,7 @@ impl ServerEnd {
     }
 
     /// The server's sweep: deadlines of the connection and of its commands.
-    pub(super) fn expire(&mut self, now: Now) {
+    pub fn expire(&mut self, now: Now) {
         for (_, to) in &self.held {
             if to.deadline.is_some_and(|deadline| deadline <= now.instant) {
                 self.wakers.now |=
@@ -160,7 +160,7 @@ impl ServerEnd {
     }
 
     /// One turn, as the server's connection has it, if something woke it; whether there was one.
-    pub(super) fn turn(&mut self, now: Now, up: &mut Link, down: &mut Link) -> bool {
+    pub fn turn(&mut self, now: Now, up: &mut Link, down: &mut Link) -> bool {
         if !self.is_woken(up, down) {
             return false;
         }

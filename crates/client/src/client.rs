@@ -1,0 +1,198 @@
+//! A client as its user sees it: any number of calls at once over one connection. The work is the driver's.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use pinwire_proto::certificate::Certificate;
+use pinwire_proto::wire::Request;
+use tokio::runtime::Handle;
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore, TryAcquireError, mpsc, oneshot};
+use tokio::time::Instant;
+
+use crate::builder::Builder;
+use crate::calls::Wanted;
+use crate::dial::Dial;
+use crate::driver::{Caller, Driver, Post, Settings};
+use crate::{Address, Answer, Error, Outcome};
+
+/// Calls a server's commands. Clones share the connection; it is closed with the last of them.
+#[derive(Clone)]
+pub struct Client {
+    posts: mpsc::UnboundedSender<Post>,
+    shared: Arc<Shared>,
+}
+
+/// What the handles and the driver share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    address: Address,
+    timeout: Duration,
+    /// The number of the next call.
+    next: AtomicU64,
+    /// One permit a call, from before it is posted until the driver has ended it: nothing that is posted is
+    /// without bounds. The driver closes it when it ends.
+    pub(crate) room: Arc<Semaphore>,
+    /// The driver's; its clock serves callers that are not on it.
+    runtime: Handle,
+    pub(crate) server: Mutex<Option<Server>>,
+}
+
+/// Whom the latest connection reached.
+#[derive(Clone, Debug)]
+pub(crate) struct Server {
+    pub(crate) certificate: Certificate,
+    pub(crate) is_resumed: bool,
+}
+
+impl Client {
+    /// Begins to say what a client of the server at `address` is to be.
+    pub fn builder(address: Address) -> Builder {
+        Builder::new(address)
+    }
+
+    /// Calls a command and waits for its answer. The deadline, the request's own or the client's, counts from
+    /// here on, waiting in line and reconnecting included, and the server is told what is left of it. Dropped,
+    /// the future takes the command back: unsent it is forgotten, sent it is cancelled at the server.
+    ///
+    /// # Errors
+    /// Every [`Error`]; [`Error::outcome`] says what became of the command.
+    pub async fn call(&self, request: Request) -> Result<Answer, Error> {
+        request.check()?;
+        let limit = request.time_limit().map_or(self.shared.timeout, within_reason);
+        let deadline = Instant::now() + limit;
+        let room = self.room(deadline, limit).await?;
+        let number = self.shared.next.fetch_add(1, Ordering::Relaxed);
+        let (reply, answer) = oneshot::channel();
+        let caller = Caller { reply, _room: room };
+        let wanted = Wanted { caller, request, deadline: deadline.into_std(), limit };
+        self.posts.send(Post::Call(number, wanted)).map_err(|_| over(Outcome::NotBegun))?;
+        Waiting { posts: &self.posts, number, answer: Some(answer) }.answer().await
+    }
+
+    /// What the server of the latest connection showed and proved; none before the first handshake.
+    pub fn certificate(&self) -> Option<Certificate> {
+        self.shared.server().map(|server| server.certificate)
+    }
+
+    /// Whether the latest connection resumed the TLS session of an earlier one.
+    pub fn is_resumed(&self) -> bool {
+        self.shared.server().is_some_and(|server| server.is_resumed)
+    }
+
+    /// Where the server is.
+    pub fn address(&self) -> &Address {
+        &self.shared.address
+    }
+
+    /// Takes no more calls, on any clone, waits until those that were made have ended, each in its own way,
+    /// and says goodbye to the server.
+    pub async fn close(&self) {
+        let (done, is_done) = oneshot::channel();
+        if self.posts.send(Post::Close(done)).is_ok() {
+            // Its error says that the driver has ended, which is what is waited for.
+            let _ = is_done.await;
+        }
+    }
+
+    async fn room(&self, deadline: Instant, limit: Duration) -> Result<OwnedSemaphorePermit, Error> {
+        match Arc::clone(&self.shared.room).try_acquire_owned() {
+            Ok(room) => Ok(room),
+            Err(TryAcquireError::Closed) => Err(over(Outcome::NotBegun)),
+            Err(TryAcquireError::NoPermits) => self.wait_for_room(deadline, limit).await,
+        }
+    }
+
+    async fn wait_for_room(&self, deadline: Instant, limit: Duration) -> Result<OwnedSemaphorePermit, Error> {
+        let room = Arc::clone(&self.shared.room).acquire_owned();
+        let timer = {
+            let _context = self.shared.runtime.enter();
+            tokio::time::timeout_at(deadline, room)
+        };
+        let room = timer.await.map_err(|_| Error::TimedOut {
+            limit,
+            outcome: Outcome::NotBegun,
+            why: Some("as many calls are made already as Limits::calls allows".to_owned()),
+        })?;
+        room.map_err(|_: AcquireError| over(Outcome::NotBegun))
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("address", &self.shared.address).finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    fn server(&self) -> Option<Server> {
+        self.server.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// Connects, and waits until the server has let this client in.
+pub(crate) async fn connect(dial: impl Dial, settings: Settings) -> Result<Client, Error> {
+    let (first, connected) = oneshot::channel();
+    let client = start(dial, settings, Some(first));
+    match connected.await {
+        Ok(result) => result.map(|()| client),
+        Err(_) => Err(over(Outcome::NotBegun)),
+    }
+}
+
+/// Starts the driver on the current runtime.
+pub(crate) fn start(
+    dial: impl Dial,
+    settings: Settings,
+    first: Option<oneshot::Sender<Result<(), Error>>>,
+) -> Client {
+    let (posts, inbox) = mpsc::unbounded_channel();
+    let shared = Arc::new(Shared {
+        address: settings.right.address.clone(),
+        timeout: settings.timeout,
+        next: AtomicU64::new(0),
+        room: Arc::new(Semaphore::new(settings.limits.calls.min(Semaphore::MAX_PERMITS))),
+        runtime: Handle::current(),
+        server: Mutex::new(None),
+    });
+    tokio::spawn(Driver::new(dial, settings, Arc::clone(&shared), inbox, first));
+    Client { posts, shared }
+}
+
+/// A call under way, taken back if its future is dropped.
+struct Waiting<'c> {
+    posts: &'c mpsc::UnboundedSender<Post>,
+    number: u64,
+    answer: Option<oneshot::Receiver<Result<Answer, Error>>>,
+}
+
+impl Waiting<'_> {
+    async fn answer(mut self) -> Result<Answer, Error> {
+        let Some(answer) = &mut self.answer else { return Err(over(Outcome::Unknown)) };
+        let result = answer.await;
+        self.answer = None;
+        result.unwrap_or_else(|_| Err(over(Outcome::Unknown)))
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if self.answer.take().is_some() {
+            // A driver that has ended has nothing to take back.
+            let _ = self.posts.send(Post::Cancel(self.number));
+        }
+    }
+}
+
+fn over(outcome: Outcome) -> Error {
+    Error::Lost { why: "this client was closed".to_owned(), outcome }
+}
+
+/// Moments are computed from it, and no clock reaches the end of time; the wire's Timeout has nine digits.
+pub(crate) fn within_reason(timeout: Duration) -> Duration {
+    timeout.min(LONGEST)
+}
+
+/// Thirty years.
+const LONGEST: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);

@@ -1,0 +1,46 @@
+//! Every bound of a client, with its default and its reason. Nothing here measures or waits.
+
+use std::time::Duration;
+
+/// What a client allows itself and its server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Commands in flight at once; the others wait in line. Those whose caller has gone count until their
+    /// final answer came. The default stays below the 1,024 that a server allows a connection by its own
+    /// default: beyond those it answers `overloaded`.
+    pub in_flight: usize,
+    /// Calls at once, in flight or in line: each keeps its request in memory. Beyond them a call waits for
+    /// room before it stands in line, and its deadline passes meanwhile.
+    pub calls: usize,
+    /// Bytes of one answer's body, its parts joined. Beyond: [`Error::TooLarge`](crate::Error::TooLarge).
+    pub answer: usize,
+    /// Bytes of output that wait for the socket above which no further command is encoded: one command more
+    /// than that is all the output that ever waits. The default is four full TLS records.
+    pub unsent: usize,
+    /// How often one command is sent at most, where it may be sent again; and how often in a row the first
+    /// connection may end before its greeting.
+    pub attempts: u32,
+    /// The longest pause before the first new connection after one was lost; doubled by each that comes to
+    /// nothing. The pause itself is drawn by lot between nothing and this, so that the clients of a server
+    /// that comes back do not come all at once.
+    pub backoff: Duration,
+    /// What the doubling ends at.
+    pub backoff_most: Duration,
+    /// How long a goodbye, or what still comes after a failed write, may take.
+    pub linger: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            in_flight: 1_000,
+            calls: 16_384,
+            answer: 64 * 1024 * 1024,
+            unsent: 64 * 1024,
+            attempts: 5,
+            backoff: Duration::from_millis(50),
+            backoff_most: Duration::from_secs(5),
+            linger: Duration::from_secs(2),
+        }
+    }
+}
