@@ -66,6 +66,15 @@ impl<'r> Responder<'r> {
         self.done()
     }
 
+    /// Answers with an error that carries headers. A header that the protocol does not allow makes it `failed`.
+    pub fn error_with(mut self, code: Code, text: &str, headers: &[(&str, &str)]) -> Answered {
+        let Desk { session, replies, .. } = &mut self.desk;
+        if let Err(misuse) = session.error_with(&self.to, replies, (code, text), headers) {
+            self.misused(&misuse);
+        }
+        self.done()
+    }
+
     /// Answers OK with the headers and the body that `write` puts straight into the worker's buffer. If it
     /// fails, nothing of it is sent, and the answer is `failed`.
     pub fn write(mut self, write: impl FnOnce(&mut Encoder<'_>) -> Result<(), Misuse>) -> Answered {
@@ -185,10 +194,7 @@ pub(crate) fn answer(
             encoder.body(&reply.body);
             Ok(())
         }),
-        Err((code, text)) => {
-            session.error(to, replies, *code, text);
-            Ok(())
-        }
+        Err((code, text)) => session.error_with(to, replies, (*code, text), &reply.headers),
     }
 }
 

@@ -42,9 +42,43 @@ impl<'r> Encoder<'r> {
     /// Begins an ERR at the end of `out`. Control characters in the text become U+FFFD, and it is cut so
     /// that the head keeps its limit; an empty one leaves the code alone on its line.
     pub fn error(out: &'r mut Vec<u8>, sequence: Option<&Sequence>, code: Code, text: &str) -> Encoder<'r> {
+        Encoder::error_before(out, sequence, code, text, 0)
+    }
+
+    /// Begins an ERR that carries `headers`: the text is cut as far as they need.
+    ///
+    /// # Errors
+    /// [`Misuse`], and nothing is written, if a header is one that [`Encoder::header`] refuses.
+    pub fn error_with<N: AsRef<str>, V: AsRef<str>>(
+        out: &'r mut Vec<u8>,
+        sequence: Option<&Sequence>,
+        code: Code,
+        text: &str,
+        headers: &[(N, V)],
+    ) -> Result<Encoder<'r>, Misuse> {
+        let room = headers.iter().map(|(name, value)| header_len(name.as_ref(), value.as_ref())).sum();
+        Encoder::error_before(out, sequence, code, text, room).headers(headers)
+    }
+
+    /// Adds headers; as [`Encoder::header`].
+    fn headers<N: AsRef<str>, V: AsRef<str>>(mut self, headers: &[(N, V)]) -> Result<Encoder<'r>, Misuse> {
+        for (name, value) in headers {
+            self.header(name.as_ref(), value.as_ref())?;
+        }
+        Ok(self)
+    }
+
+    /// An ERR that leaves room for so many bytes of headers.
+    fn error_before(
+        out: &'r mut Vec<u8>,
+        sequence: Option<&Sequence>,
+        code: Code,
+        text: &str,
+        headers: usize,
+    ) -> Encoder<'r> {
         let start = out.len();
-        let others = sequence.map_or(0, |sequence| SEQUENCE_LINE + sequence.as_bytes().len()) + SIZE_LINE + 2;
-        error_line(out, code, text, HEAD - others);
+        let sequence_line = sequence.map_or(0, |sequence| SEQUENCE_LINE + sequence.as_bytes().len());
+        error_line(out, code, text, HEAD.saturating_sub(sequence_line + SIZE_LINE + headers + 2));
         Encoder::begin(out, start, sequence)
     }
 
@@ -185,12 +219,9 @@ impl Reply {
     /// [`Misuse`], and nothing is written, if a header is one that [`Encoder::header`] refuses.
     pub fn encode(&self, out: &mut Vec<u8>, sequence: Option<&Sequence>) -> Result<(), Misuse> {
         let mut encoder = match &self.status {
-            Ok(()) => Encoder::ok(out, sequence),
-            Err((code, text)) => Encoder::error(out, sequence, *code, text),
+            Ok(()) => Encoder::ok(out, sequence).headers(&self.headers)?,
+            Err((code, text)) => Encoder::error_with(out, sequence, *code, text, &self.headers)?,
         };
-        for (name, value) in &self.headers {
-            encoder.header(name, value)?;
-        }
         encoder.body(&self.body);
         encoder.finish();
         Ok(())
@@ -253,7 +284,7 @@ fn error_line(out: &mut Vec<u8>, code: Code, text: &str, most: usize) {
     out.extend_from_slice(code.as_str().as_bytes());
     if !text.is_empty() {
         out.extend_from_slice(b": ");
-        let room = most - (out.len() - start) - 2;
+        let room = most.saturating_sub(out.len() - start + 2);
         push_text(out, text, room);
     }
     out.extend_from_slice(b"\r\n");

@@ -38,6 +38,27 @@ fn parts_stand_in_the_protocols_order() {
 }
 
 #[test]
+fn an_error_carries_headers_and_its_text_makes_room_for_them() {
+    let reply = |text: &str| Reply::error(Code::Conflict, text).header("Version", "7").unwrap();
+    assert_eq!(
+        encoded(&reply("not 6"), Some(&seven())),
+        "ERR: conflict: not 6\r\nSequence: 7\r\nSize: 0\r\nVersion: 7\r\n\r\n"
+    );
+    let long = encoded(&reply(&"x".repeat(HEAD)), None);
+    assert!(long.len() <= HEAD && long.ends_with("xx\r\nSize: 0\r\nVersion: 7\r\n\r\n"), "{}", long.len());
+}
+
+#[test]
+fn headers_that_leave_no_room_for_an_error_are_refused() {
+    let mut out = b"before".to_vec();
+    let huge = "v".repeat(HEAD);
+    for (name, value) in [("Version", &*huge), ("Size", "1")] {
+        assert!(Encoder::error_with(&mut out, None, Code::Conflict, "text", &[(name, value)]).is_err());
+    }
+    assert_eq!(out, b"before");
+}
+
+#[test]
 fn an_empty_text_leaves_the_code_alone() {
     assert_eq!(encoded(&Reply::error(Code::Idle, ""), None), "ERR: idle\r\nSize: 0\r\n\r\n");
     const QUOTA: Code = Code::own("quota-used");

@@ -8,7 +8,7 @@ use crate::common::{Client, Running, config, now, router, trusting};
 use pinwire_server::proto::session::{ClientEnd, ClientEvent};
 use pinwire_server::proto::wire::Greeting;
 use pinwire_server::{
-    Code, Command, Deferred, Disconnect, Handler, Limits, Peer, Refusal, Responder, Router,
+    Code, Command, Deferred, Disconnect, Handler, Limits, Peer, Refusal, Reply, Responder, Router,
 };
 use pinwire_testkit::certificates;
 
@@ -116,6 +116,29 @@ fn answers_come_from_any_thread_in_any_order_and_a_dropped_one_fails() {
     assert_eq!(client.answer(), err("2", "failed"));
     owed.pop().unwrap().error(Code::NotFound, "nowhere");
     assert_eq!(client.answer(), err("1", "not-found"));
+}
+
+#[test]
+fn an_error_carries_headers_now_and_later() {
+    let client = certificates::good(now());
+    let router = Router::new()
+        .command("NOW", |_: Command<'_>, to: Responder<'_>| {
+            to.error_with(Code::Conflict, "not 6", &[("Version", "7")])
+        })
+        .command("NEVER", |_, to| to.error_with(Code::Conflict, "", &[("Size", "7")]))
+        .command_async("LATER", async |_| -> Reply {
+            Reply::error(Code::Conflict, "not 6").header("Version", "7").unwrap()
+        });
+    let server = Running::start(config(trusting(&[&client])), router);
+    let mut client = Client::enter(server.address, &client);
+    for name in ["NOW", "LATER"] {
+        client.send(name, "1", None);
+        let ClientEvent::Answer(answer) = client.event() else { panic!("an answer was expected") };
+        assert_eq!(answer.status, Err(("conflict".to_owned(), "not 6".to_owned())), "{name}");
+        assert_eq!(answer.headers, [("Version".to_owned(), "7".to_owned())], "{name}");
+    }
+    client.send("NEVER", "1", None);
+    assert_eq!(client.answer(), err("1", "failed"));
 }
 
 #[test]

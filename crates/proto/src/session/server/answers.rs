@@ -72,6 +72,30 @@ impl ServerSession {
         self.answered(to, replies.len());
     }
 
+    /// Answers `to` with an error that carries headers; like [`ServerSession::error`] otherwise.
+    ///
+    /// # Errors
+    /// [`Misuse`] if a header is one that [`Encoder::header`] refuses: nothing was written, and the answer is
+    /// still owed.
+    pub fn error_with<N: AsRef<str>, V: AsRef<str>>(
+        &mut self,
+        to: &ReplyTo,
+        replies: &mut Vec<u8>,
+        (code, text): (Code, &str),
+        headers: &[(N, V)],
+    ) -> Result<(), Misuse> {
+        if !self.is_owed(to) {
+            return Ok(());
+        }
+        let encoder = Encoder::error_with(replies, to.sequence.as_ref(), code, text, headers)?;
+        match to.sequence {
+            Some(_) => encoder.finish(),
+            None => drop(encoder),
+        }
+        self.answered(to, replies.len());
+        Ok(())
+    }
+
     pub(super) fn answered(&mut self, to: &ReplyTo, unsealed: usize) {
         let end = self.sealed + unsealed as u64;
         if let Some(flights) = &mut self.flights {

@@ -1,0 +1,185 @@
+//! A store in a file, on redb: what it says is done is on disk.
+//!
+//! Start reading at `writer::run`. The worker's side of it is here: it puts requests into queues and never
+//! waits. One thread writes, a few read.
+
+mod handle;
+mod lock;
+mod open_error;
+mod overlay;
+mod place;
+mod queue;
+mod tables;
+mod trouble;
+mod writer;
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::{self, JoinHandle};
+
+use redb::ReadTransaction;
+use tokio::sync::oneshot;
+
+use self::handle::Handle;
+use self::lock::Lock;
+pub use self::open_error::OpenError;
+use self::place::Place;
+use self::queue::{End, Queue, Refused, Serving};
+use self::tables::Change;
+use self::trouble::Trouble;
+use self::writer::{Asking, Tally};
+use crate::{Asked, Document, Id, Limits, Listing, Page, Store, StoreError, Version};
+
+/// Keeps documents in one file. What it answered is there after a crash, of the process or of the machine.
+///
+/// Dropped, it makes the changes that wait, closes the file, and only then returns.
+pub struct Embedded {
+    shared: Arc<Shared>,
+    threads: Vec<JoinHandle<()>>,
+    /// Given back last.
+    _lock: Option<Lock>,
+}
+
+/// What the threads share with those who ask.
+struct Shared {
+    handle: Handle,
+    changes: Queue<Asking>,
+    reads: Queue<Read>,
+    tally: Tally,
+    limits: Limits,
+}
+
+/// A GET or a LIST, and whoever waits for it.
+type Read = Box<dyn FnOnce(&Handle) + Send>;
+
+/// What a store has done since it was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Transactions that are on disk.
+    pub commits: u64,
+    /// The changes in them.
+    pub changes: u64,
+}
+
+impl Embedded {
+    /// Opens the store in the file at `path`, and makes it, for its owner alone, if it is not there. The file
+    /// beside it whose name ends in `.lock` keeps other processes out.
+    ///
+    /// # Errors
+    /// [`OpenError`], in words for the operator. Whatever it is, nothing that is there was changed.
+    pub fn open(path: impl AsRef<Path>, limits: Limits) -> Result<Embedded, OpenError> {
+        let place = Place::take(path.as_ref(), limits.cache)?;
+        let handle = Handle::open(place.opener(limits.cache)).map_err(|trouble| place.problem(trouble))?;
+        Embedded::over(handle, limits, Some(place.lock))
+            .map_err(|error| OpenError::Io { path: path.as_ref().to_owned(), error })
+    }
+
+    fn over(handle: Handle, limits: Limits, lock: Option<Lock>) -> std::io::Result<Embedded> {
+        let changes = Queue::new(limits.writer_queue, limits.writer_queue_bytes);
+        let reads = Queue::new(limits.reader_queue, usize::MAX);
+        let shared = Arc::new(Shared { handle, changes, reads, tally: Tally::default(), limits });
+        let mut store = Embedded { shared, threads: Vec::new(), _lock: lock };
+        store.spawn("documents-writer", |shared| {
+            writer::run(&shared.changes, &shared.handle, &shared.limits, &shared.tally);
+        })?;
+        for _ in 0..store.shared.limits.readers.max(1) {
+            store.spawn("documents-reader", |shared| read(&shared.reads, &shared.handle))?;
+        }
+        Ok(store)
+    }
+
+    fn spawn(&mut self, name: &str, work: fn(&Shared)) -> std::io::Result<()> {
+        let shared = Arc::clone(&self.shared);
+        self.threads.push(thread::Builder::new().name(name.to_owned()).spawn(move || work(&shared))?);
+        Ok(())
+    }
+
+    /// What it has done since it was opened.
+    pub fn counts(&self) -> Counts {
+        let Tally { commits, changes } = &self.shared.tally;
+        Counts { commits: commits.load(Ordering::Relaxed), changes: changes.load(Ordering::Relaxed) }
+    }
+
+    fn change(&self, change: Change) -> Asked<Version> {
+        let (answer, asked) = oneshot::channel();
+        let bytes = change.bytes();
+        later(self.shared.changes.push(Asking { change, answer }, bytes), asked)
+    }
+
+    fn read<T: Send + 'static>(
+        &self,
+        work: impl Fn(&ReadTransaction) -> Result<T, Trouble> + Send + 'static,
+    ) -> Asked<T> {
+        let (answer, asked) = oneshot::channel::<Result<T, StoreError>>();
+        let read: Read = Box::new(move |handle| {
+            if !answer.is_closed() {
+                let found = handle.read(work).map_err(|trouble| StoreError::Broken(trouble.to_string()));
+                let _ = answer.send(found);
+            }
+        });
+        later(self.shared.reads.push(read, 0), asked)
+    }
+}
+
+impl Store for Embedded {
+    fn get(&self, id: Id<'_>) -> Asked<Option<Document>> {
+        let id: Box<str> = id.as_str().into();
+        self.read(move |transaction| tables::get(transaction, &id))
+    }
+
+    fn put(&self, id: Id<'_>, body: &[u8], expected: Option<Version>) -> Asked<Version> {
+        self.change(Change { id: id.as_str().into(), body: Some(body.into()), expected })
+    }
+
+    fn delete(&self, id: Id<'_>, expected: Option<Version>) -> Asked<Version> {
+        self.change(Change { id: id.as_str().into(), body: None, expected })
+    }
+
+    fn list(&self, listing: &Listing<'_>) -> Asked<Page> {
+        let (prefix, at_most) = (Box::<str>::from(listing.prefix), listing.at_most);
+        let after = listing.after.map(|after| Box::<str>::from(after.as_str()));
+        let most_bytes = self.shared.limits.list_bytes;
+        self.read(move |transaction| {
+            let after = after.as_deref().and_then(|after| Id::parse(after).ok());
+            tables::list(transaction, &Listing { prefix: &prefix, after, at_most }, most_bytes)
+        })
+    }
+}
+
+impl Drop for Embedded {
+    fn drop(&mut self) {
+        self.shared.changes.end(End::Closed);
+        self.shared.reads.end(End::Closed);
+        for thread in self.threads.drain(..) {
+            // A panic of it was logged when it happened.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl fmt::Debug for Embedded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Embedded").field("counts", &self.counts()).finish_non_exhaustive()
+    }
+}
+
+fn read(queue: &Queue<Read>, handle: &Handle) {
+    let _serving = Serving::new(queue);
+    while let Some(reads) = queue.take(1, usize::MAX) {
+        reads.into_iter().for_each(|read| read(handle));
+    }
+}
+
+fn later<T: Send + 'static>(
+    queued: Result<(), Refused>,
+    asked: oneshot::Receiver<Result<T, StoreError>>,
+) -> Asked<T> {
+    let ended = || Err(StoreError::Broken("its threads have ended".to_owned()));
+    match queued {
+        Ok(()) => Asked::Later(Box::pin(async move { asked.await.unwrap_or_else(|_| ended()) })),
+        Err(Refused::Full) => Asked::Now(Err(StoreError::Overloaded)),
+        Err(Refused::Ended) => Asked::Now(ended()),
+    }
+}
