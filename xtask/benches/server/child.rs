@@ -111,7 +111,9 @@ impl Answers {
         Ok(match self {
             Answers::Fixed => Router::new().command("GET", |_, to| to.ok(BODY)),
             Answers::Memory => commands(Router::new(), Memory::new()),
-            Answers::File(path) => commands(Router::new(), words(Embedded::open(path, &documents::Limits::default()))?),
+            Answers::File(path) => {
+                commands(Router::new(), words(Embedded::open(path, documents::Limits::default()))?)
+            }
         })
     }
 }
