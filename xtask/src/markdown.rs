@@ -41,6 +41,45 @@ pub(crate) fn fenced(text: &str) -> impl Iterator<Item = &str> {
     lines(text).filter(|line| line.fenced).map(|line| line.text)
 }
 
+/// A fenced block.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Block<'a> {
+    /// Where its fence is, counted from 1.
+    pub(crate) line: usize,
+    /// What the fence says it holds; empty if nothing.
+    pub(crate) language: &'a str,
+    pub(crate) lines: Vec<&'a str>,
+}
+
+/// The fenced blocks.
+pub(crate) fn blocks(text: &str) -> Vec<Block<'_>> {
+    let mut blocks: Vec<Block<'_>> = Vec::new();
+    let mut is_open = false;
+    for (at, text) in text.lines().enumerate() {
+        match (text.trim_start().strip_prefix("```"), blocks.last_mut()) {
+            (Some(_), _) if is_open => is_open = false,
+            (Some(language), _) => {
+                blocks.push(Block { line: at + 1, language: language.trim(), lines: Vec::new() });
+                is_open = true;
+            }
+            (None, Some(block)) if is_open => block.lines.push(text),
+            _ => {}
+        }
+    }
+    blocks
+}
+
+/// Where blocks begin that are blocks by their indentation: they cannot say what they hold.
+pub(crate) fn indented(text: &str) -> impl Iterator<Item = usize> {
+    let mut before = (0, "");
+    lines(text).filter(|line| !line.fenced).filter_map(move |line| {
+        let is_first = before.0 + 1 < line.number || before.1.trim().is_empty();
+        before = (line.number, line.text);
+        let is_code = line.text.starts_with("    ") && !line.text.trim().is_empty();
+        (is_first && is_code).then_some(line.number)
+    })
+}
+
 /// The targets of the links outside fenced blocks, with their lines.
 pub(crate) fn links(text: &str) -> impl Iterator<Item = (usize, &str)> {
     lines(text).filter(|line| !line.fenced).flat_map(|line| {
@@ -96,5 +135,14 @@ mod tests {
     fn fences_hide_links_and_tables() {
         assert_eq!(links(PAGE).collect::<Vec<_>>(), [(2, "a.md"), (2, "b.md")]);
         assert_eq!(fenced(PAGE).collect::<Vec<_>>(), ["| no |", "[no](no.md)"]);
+    }
+
+    #[test]
+    fn blocks_say_what_they_hold() {
+        let page = "```\na\n```\n  ```rust,no_run\n\n```\n";
+        let bare = Block { line: 1, language: "", lines: vec!["a"] };
+        assert_eq!(blocks(page), [bare, Block { line: 4, language: "rust,no_run", lines: vec![""] }]);
+        let page = "a\n    goes on\n\n    code\n    code\n```\n\n    fenced\n```\n    code";
+        assert_eq!(indented(page).collect::<Vec<_>>(), [4, 10]);
     }
 }

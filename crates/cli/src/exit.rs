@@ -17,7 +17,7 @@ pub(crate) enum Exit {
 }
 
 const TABLE: &[(Exit, &str)] = &[
-    (Exit::Done, "done; for a call: the answer is OK"),
+    (Exit::Done, "done; where a server was asked: its answer is OK"),
     (Exit::ErrorReply, "the answer is an error (ERR)"),
     (Exit::Usage, "the command line is not right"),
     (Exit::Refused, "the server does not let this client in, or closed the connection, and said why"),

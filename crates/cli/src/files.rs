@@ -1,12 +1,13 @@
 //! Files that are never seen half written, and never lost to another program that writes the same one.
 
 use std::fs::{self, File};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, IsTerminal as _, Read as _, Write as _};
 use std::path::Path;
 
 use tempfile::NamedTempFile;
 
 use crate::exit::Failure;
+use crate::output;
 
 /// Who may read a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,15 +34,27 @@ pub(crate) fn read_text(path: &Path) -> Result<Option<String>, Failure> {
     }
 }
 
-/// The file, or the standard input for "-".
+/// The file, or the standard input for "-"; whoever sits there is told.
 pub(crate) fn read_or_stdin(path: &Path) -> Result<Vec<u8>, Failure> {
     if path != Path::new("-") {
         return read(path);
+    }
+    if io::stdin().is_terminal() {
+        output::remark(format_args!("reading from standard input; {END_OF_INPUT} ends it"));
     }
     let mut bytes = Vec::new();
     match io::stdin().lock().read_to_end(&mut bytes) {
         Ok(_) => Ok(bytes),
         Err(error) => Err(Failure::file(Path::new("standard input"), error)),
+    }
+}
+
+/// Writes a file for its user: a new one, or in place of what was there. What is no file (a device, a pipe)
+/// is written into.
+pub(crate) fn write(path: &Path, content: &[u8]) -> Result<(), Failure> {
+    match fs::metadata(path) {
+        Ok(there) if !there.is_file() => fs::write(path, content).map_err(|error| Failure::file(path, error)),
+        _ => replace(path, content),
     }
 }
 
@@ -79,12 +92,24 @@ pub(crate) fn lock_beside(path: &Path) -> Result<File, Failure> {
     locked.map_err(|error| Failure::file(&lock, error))
 }
 
+#[cfg(unix)]
+const END_OF_INPUT: &str = "Ctrl-D";
+#[cfg(not(unix))]
+const END_OF_INPUT: &str = "Ctrl-Z";
+
 /// A temporary file in the same folder, durable, with its final mode.
 fn write_beside(path: &Path, content: &[u8], readers: Readers) -> io::Result<NamedTempFile> {
-    let mut file = builder(readers).tempfile_in(folder(path))?;
+    let mut file = builder(readers).tempfile_in(folder(path)).map_err(|error| without_path(&error))?;
     file.write_all(content)?;
     file.as_file().sync_all()?;
     Ok(file)
+}
+
+/// Without the temporary file's name, which says nothing to anybody.
+fn without_path(error: &io::Error) -> io::Error {
+    let inner = error.get_ref().and_then(|inner| inner.source()?.downcast_ref::<io::Error>());
+    let system = inner.and_then(io::Error::raw_os_error).map(io::Error::from_raw_os_error);
+    system.unwrap_or_else(|| error.kind().into())
 }
 
 fn folder(path: &Path) -> &Path {
@@ -132,6 +157,14 @@ mod tests {
         replace(&path, b"three").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"three");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file is left");
+    }
+
+    #[test]
+    fn a_missing_folder_is_said_in_the_systems_words() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("none/a");
+        let refused = write(&path, b"one").unwrap_err().to_string();
+        assert!(refused.contains("none/a: ") && !refused.contains(".tmp"), "{refused}");
     }
 
     #[cfg(unix)]

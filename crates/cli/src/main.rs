@@ -1,14 +1,20 @@
 //! The program `pinwire`: one file per subcommand, and here nothing but the way to it and back.
 
 mod call;
+mod delete;
 mod exit;
 mod files;
+mod get;
 mod home;
 mod identity;
 mod keygen;
+mod list;
 mod log;
 mod output;
 mod pin;
+mod put;
+mod reach;
+mod said;
 mod serve;
 mod setup;
 mod strangers;
@@ -24,7 +30,8 @@ use home::HomeArgs;
 /// Commands behind mutual TLS: every client is known by its key.
 ///
 /// A server answers text commands ("GET employees/1-A") of clients whose certificates are pinned, one by
-/// one, in a file. Start one with `pinwire serve`, and from another terminal ask it with `pinwire call`.
+/// one, in a file. Start one with `pinwire serve`; from another terminal give it a document with `pinwire put`,
+/// and send any command with `pinwire call`.
 #[derive(Parser, Debug)]
 #[command(name = "pinwire", version, after_help = EXAMPLES, after_long_help = long_help())]
 struct Program {
@@ -37,6 +44,10 @@ struct Program {
 #[derive(Subcommand, Debug)]
 enum Command {
     Serve(serve::ServeArgs),
+    Get(get::GetArgs),
+    Put(put::PutArgs),
+    Delete(delete::DeleteArgs),
+    List(list::ListArgs),
     Call(call::CallArgs),
     Keygen(keygen::KeygenArgs),
     Pin(pin::PinArgs),
@@ -57,6 +68,10 @@ fn run(program: Program) -> Result<Exit, Failure> {
     let home = program.home.locate()?;
     match program.command {
         Command::Serve(args) => serve::run(&args, &home),
+        Command::Get(args) => get::run(&args, &home),
+        Command::Put(args) => put::run(&args, &home),
+        Command::Delete(args) => delete::run(&args, &home),
+        Command::List(args) => list::run(&args, &home),
         Command::Call(args) => call::run(&args, &home),
         Command::Keygen(args) => keygen::run(&args, &home),
         Command::Pin(args) => pin::run(&args, &home),
@@ -67,8 +82,9 @@ fn run(program: Program) -> Result<Exit, Failure> {
 const EXAMPLES: &str = "\
 Examples:
   pinwire serve
-  pinwire call PUT employees/1-A --body 'Ada Lovelace'
-  pinwire call GET employees/1-A
+  pinwire put employees/1-A --body 'Ada Lovelace'
+  pinwire get employees/1-A
+  pinwire call WHOAMI
   pinwire trust add alice.crt --name alice";
 
 fn long_help() -> String {

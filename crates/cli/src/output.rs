@@ -10,12 +10,16 @@ use crate::exit::{Exit, Failure};
 /// # Errors
 /// If it cannot be written; a reader that has gone away (`| head`) is no error.
 pub(crate) fn print(bytes: &[u8]) -> Result<(), Failure> {
+    offer(bytes).map(drop)
+}
+
+/// The same, for those who would go on: whether anybody still reads.
+pub(crate) fn offer(bytes: &[u8]) -> Result<bool, Failure> {
     let mut out = io::stdout().lock();
     match out.write_all(bytes).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::new(Exit::Failed, format!("standard output: {error}")))
-        }
-        _ => Ok(()),
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(Failure::new(Exit::Failed, format!("standard output: {error}"))),
     }
 }
 

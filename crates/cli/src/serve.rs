@@ -123,7 +123,7 @@ fn announce(
         call += &format!(" --home {}", output::shell_word(&home.folder().to_string_lossy()));
     }
     call += " call";
-    if address.to_string() != crate::call::SERVER {
+    if address.to_string() != crate::reach::SERVER {
         call += &format!(" -s {address}");
     }
     output::say(format_args!(

@@ -2,6 +2,22 @@
 //! work is done by a thread of its own.
 //!
 //! Not for async code, whose other tasks would wait meanwhile: use [`crate::Client`] there.
+//!
+//! ```
+//! use pinwire_client::{Address, Error, Identity, Pin, blocking::Client};
+//!
+//! fn greet(server: Address, pin: Pin, identity: Identity) -> Result<(), Error> {
+//!     let client = Client::builder(server).identity(identity).server_pin(pin).connect()?;
+//!     client.put("greetings/1", "hello")?;
+//!     assert_eq!(client.list("greetings/", None)?.ids, ["greetings/1"]);
+//!     Ok(())
+//! }
+//! # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/real/running.rs"));
+//! # fn main() -> Result<(), Error> {
+//! #     let server = Running::start();
+//! #     greet(server.address.clone(), server.pin.clone(), server.identity.clone())
+//! # }
+//! ```
 
 mod wait;
 
@@ -185,7 +201,13 @@ impl Builder {
             }
         };
         let thread = thread::Builder::new().name("pinwire-client".to_owned());
-        let thread = thread.spawn(move || runtime.block_on(work)).map_err(failed)?;
+        let thread = thread
+            .spawn(move || {
+                runtime.block_on(work);
+                // A name that is still being looked up would else be waited for.
+                runtime.shutdown_background();
+            })
+            .map_err(failed)?;
         let background = Background { stop: Some(stop), thread: Some(thread) };
         let client =
             is_started.recv().map_err(|_| failed(io::Error::other("the client's thread has ended")))??;

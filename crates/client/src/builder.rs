@@ -117,6 +117,7 @@ impl Builder {
         let Builder { address, identity, known, pins, timeout, limits, reconnects } = self;
         let tls = ClientTls::new(identity.as_ref())
             .map_err(|failure| Error::NoHandshake { address: address.clone(), why: failure.to_string() })?;
+        let limits = limits.usable();
         let right = Right { address: address.clone(), known, pins };
         Ok((
             Tcp { address, tls },

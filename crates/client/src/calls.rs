@@ -131,21 +131,27 @@ impl<K> Calls<K> {
         }
     }
 
-    /// Ends the calls whose time is over. The server was told how long they wait: it needs no word.
-    pub(crate) fn expire(&mut self, now: Instant) {
-        while let Some(&(deadline, number)) = self.deadlines.first().filter(|(deadline, _)| *deadline <= now)
-        {
-            self.deadlines.remove(&(deadline, number));
-            let Some(call) = self.remove(number) else { continue };
+    /// Ends the calls whose time is over; whether one of them was in flight. The server was told how long they
+    /// wait: it needs no word, and owes one.
+    pub(crate) fn expire(&mut self, now: Instant) -> bool {
+        let mut is_owed = false;
+        while let Some(&(_, number)) = self.deadlines.first().filter(|(deadline, _)| *deadline <= now) {
+            let Some(call) = self.remove(number) else { break };
             if let Some(sequence) = call.sequence {
                 self.abandon(sequence);
+                is_owed = true;
             }
-            let is_begun = call.sequence.is_some() || call.doubt.is_some();
-            let outcome = if is_begun { Outcome::Unknown } else { Outcome::NotBegun };
-            let why = call.doubt.or_else(|| self.trouble.clone().filter(|_| call.sequence.is_none()));
-            let error = Error::TimedOut { limit: call.wanted.limit, outcome, why };
-            self.ended.push((call.wanted.caller, Err(error)));
+            self.time_out(call);
         }
+        is_owed
+    }
+
+    fn time_out(&mut self, call: Call<K>) {
+        let is_begun = call.sequence.is_some() || call.doubt.is_some();
+        let outcome = if is_begun { Outcome::Unknown } else { Outcome::NotBegun };
+        let trouble = self.trouble.clone().filter(|_| call.sequence.is_none());
+        let error = Error::TimedOut { limit: call.wanted.limit, outcome, why: call.doubt.or(trouble) };
+        self.ended.push((call.wanted.caller, Err(error)));
     }
 
     /// When [`expire`](Calls::expire) has something to do next.

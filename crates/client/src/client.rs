@@ -56,6 +56,29 @@ impl Client {
     /// here on, waiting in line and reconnecting included, and the server is told what is left of it. Dropped,
     /// the future takes the command back: unsent it is forgotten, sent it is cancelled at the server.
     ///
+    /// ```
+    /// use pinwire_client::{Client, Outcome, Request};
+    ///
+    /// async fn rename(client: &Client) {
+    ///     match client.call(Request::new("RENAME").arg("a").arg("b")).await {
+    ///         Ok(answer) => println!("{}", String::from_utf8_lossy(&answer.body)),
+    ///         Err(error) if error.code() == Some("unknown-command") => println!("an older server"),
+    ///         Err(error) if error.outcome() == Outcome::Unknown => println!("look before you repeat: {error}"),
+    ///         Err(error) => println!("nothing was renamed: {error}"),
+    ///     }
+    /// }
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/real/running.rs"));
+    /// # fn main() -> Result<(), pinwire_client::Error> {
+    /// #     let server = Running::start();
+    /// #     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    /// #     runtime.block_on(async {
+    /// #         let client = server.client().connect().await?;
+    /// #         rename(&client).await;
+    /// #         Ok(())
+    /// #     })
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// Every [`Error`]; [`Error::outcome`] says what became of the command.
     pub async fn call(&self, request: Request) -> Result<Answer, Error> {

@@ -2,9 +2,11 @@
 
 use std::io;
 use std::pin::Pin;
+use std::time::Duration;
 
 use pinwire_proto::session::ClientSession;
 use pinwire_proto::tls::{ClientTls, TlsFailure};
+use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
@@ -40,7 +42,7 @@ impl Dial for Tcp {
         let address = self.address.clone();
         Box::pin(async move {
             let socket = TcpStream::connect((address.host(), address.port())).await?;
-            socket.set_nodelay(true)?;
+            tune(&socket)?;
             Ok(socket)
         })
     }
@@ -53,3 +55,17 @@ impl Dial for Tcp {
         self.tls.forget_sessions();
     }
 }
+
+/// No waiting to fill packets: calls are batched already. A server that has gone is found while nobody calls.
+fn tune(socket: &TcpStream) -> io::Result<()> {
+    socket.set_nodelay(true)?;
+    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE);
+    #[cfg(not(any(windows, target_os = "openbsd", target_os = "redox", target_os = "solaris")))]
+    let keepalive = keepalive.with_retries(KEEPALIVE_PROBES);
+    SockRef::from(socket).set_tcp_keepalive(&keepalive)
+}
+
+/// As the server has them.
+const KEEPALIVE: Duration = Duration::from_secs(60);
+#[cfg(not(any(windows, target_os = "openbsd", target_os = "redox", target_os = "solaris")))]
+const KEEPALIVE_PROBES: u32 = 3;

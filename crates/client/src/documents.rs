@@ -1,4 +1,7 @@
 //! The document commands, typed.
+//!
+//! Reading commands are repeatable, and so go to the next connection when one is lost; changing ones are sent
+//! again only if they were certainly not begun.
 
 use pinwire_proto::code::Code;
 use pinwire_proto::wire::Request;
@@ -44,6 +47,33 @@ impl Client {
     }
 
     /// The same if the document is at this version, 0 meaning that there must be none.
+    ///
+    /// ```
+    /// use pinwire_client::{Client, Error};
+    ///
+    /// /// Counts, whoever else does at the same time.
+    /// async fn count(client: &Client) -> Result<u64, Error> {
+    ///     loop {
+    ///         let old = client.get("count").await?;
+    ///         let version = old.as_ref().map_or(0, |old| old.version);
+    ///         let count = old.and_then(|old| String::from_utf8(old.body).ok()?.parse().ok()).unwrap_or(0) + 1;
+    ///         match client.put_if("count", count.to_string(), version).await {
+    ///             Err(error) if error.code() == Some("conflict") => {} // somebody was faster
+    ///             result => return result.map(|_| count),
+    ///         }
+    ///     }
+    /// }
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/real/running.rs"));
+    /// # fn main() -> Result<(), Error> {
+    /// #     let server = Running::start();
+    /// #     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    /// #     runtime.block_on(async {
+    /// #         let client = server.client().connect().await?;
+    /// #         assert_eq!((count(&client).await?, count(&client).await?), (1, 2));
+    /// #         Ok(())
+    /// #     })
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// As [`call`](Client::call); [`Error::conflict`] says the current version if it is another.

@@ -111,7 +111,9 @@ impl<D: Dial> Driver<D> {
             let now = Instant::now();
             self.take_posts(cx);
             let moved = self.go_on(now, cx);
-            self.calls.expire(now.into_std());
+            if !matches!(self.link, Link::Open(_)) {
+                self.calls.expire(now.into_std());
+            }
             self.give_up_first(now);
             self.deliver();
             if self.is_done() {
@@ -186,9 +188,8 @@ impl<D: Dial> Driver<D> {
         };
         match self.dial.session(unix()) {
             Ok(session) => {
-                let limits = &self.settings.limits;
-                let session = session.at_most(limits.answer as u64);
-                self.link = Link::Open(Box::new(Pipe::new(socket, session, deadline, limits.linger)));
+                let pipe = Pipe::new(socket, session, deadline, &self.settings.limits);
+                self.link = Link::Open(Box::new(pipe));
                 true
             }
             Err(failure) => self.over(Over::NoHandshake(failure.to_string()), now),
@@ -237,8 +238,9 @@ impl<D: Dial> Driver<D> {
             }
             Over::Lost(why) => self.calls.lost(&why),
             Over::BeforeGreeting(why) => {
-                self.calls.lost(&why);
-                if self.backoff.failures() >= self.settings.limits.attempts {
+                if self.first.is_none() {
+                    self.calls.lost(&why);
+                } else if self.backoff.failures() >= self.settings.limits.attempts {
                     self.fail_first(Error::NoHandshake { address, why });
                 }
             }
@@ -341,3 +343,6 @@ fn unix() -> i64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     since.ok().and_then(|since| i64::try_from(since.as_secs()).ok()).unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests;

@@ -28,6 +28,10 @@ pub struct Limits {
     pub backoff_most: Duration,
     /// How long a goodbye, or what still comes after a failed write, may take.
     pub linger: Duration,
+    /// How long a server may give no sign of life once it owes an answer whose time is over. Then the
+    /// connection counts as lost: a peer that has gone without a word would else be waited for until the
+    /// system gives up, a quarter of an hour.
+    pub silence: Duration,
 }
 
 impl Default for Limits {
@@ -41,6 +45,18 @@ impl Default for Limits {
             backoff: Duration::from_millis(50),
             backoff_most: Duration::from_secs(5),
             linger: Duration::from_secs(2),
+            silence: Duration::from_secs(10),
         }
+    }
+}
+
+impl Limits {
+    /// With room for one where nothing at all would go on.
+    pub(crate) fn usable(mut self) -> Limits {
+        let Limits { in_flight, calls, unsent, .. } = &mut self;
+        for limit in [in_flight, calls, unsent] {
+            *limit = (*limit).max(1);
+        }
+        self
     }
 }

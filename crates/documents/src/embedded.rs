@@ -3,6 +3,8 @@
 //! Start reading at `writer::run`. The worker's side of it is here: it puts requests into queues and never
 //! waits. One thread writes, a few read.
 
+#[cfg(test)]
+mod faults;
 mod handle;
 mod lock;
 mod open_error;
@@ -10,6 +12,8 @@ mod overlay;
 mod place;
 mod queue;
 mod tables;
+#[cfg(test)]
+mod tests;
 mod trouble;
 mod writer;
 

@@ -85,8 +85,17 @@ impl Setup {
 
     /// Our client over TLS.
     pub fn pair(&self) -> Pair {
-        let tls = ClientTls::new(self.client.as_ref()).expect("a configuration of ours");
-        let session = ClientSession::new(&tls).expect("a configuration of ours");
+        self.ours(&self.client_tls())
+    }
+
+    /// The client's side of TLS, for stories with several connections of one client.
+    pub fn client_tls(&self) -> ClientTls {
+        ClientTls::new(self.client.as_ref()).expect("a configuration of ours")
+    }
+
+    /// Our client with this side of TLS.
+    pub fn ours(&self, tls: &ClientTls) -> Pair {
+        let session = ClientSession::new(tls).expect("a configuration of ours");
         Pair::join(self.tls_server(), ClientEnd::ours(session), self.now)
     }
 

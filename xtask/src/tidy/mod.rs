@@ -1,6 +1,7 @@
 //! The checks that no other tool makes. Each is a function from the project's files to what is wrong
 //! with them, one line a problem, and has tests that show it failing.
 
+mod blocks;
 mod codes;
 mod directions;
 mod limits;
@@ -23,6 +24,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("codes", codes::check),
     ("limits", limits::check),
     ("links", links::check),
+    ("blocks", blocks::check),
     ("sources", sources::check),
 ];
 

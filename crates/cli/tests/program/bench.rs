@@ -7,6 +7,8 @@ use std::process::{Child, Command, Output, Stdio};
 use std::thread::JoinHandle;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use pinwire_client::blocking::{Builder, Client};
+use pinwire_client::{Identity, KnownServers};
 use tempfile::TempDir;
 
 /// A folder that is gone with the test. The home folder in it is not there yet.
@@ -82,6 +84,18 @@ impl Place {
         let mut program = self.program();
         program.arg("serve").args(args).stdout(Stdio::piped()).stderr(Stdio::piped());
         Serving::wait_for(program.spawn().unwrap())
+    }
+
+    /// The library's client of the server at this address, as the program would be.
+    pub(crate) fn builder(&self, address: &str) -> Builder {
+        let (certificate, key) = (self.read("client.crt"), self.read("client.key"));
+        let identity = Identity::from_pem(certificate.as_bytes(), key.as_bytes()).unwrap();
+        let known = KnownServers::parse(&self.read("known_servers")).unwrap();
+        Client::builder(address.parse().unwrap()).known_servers(known).identity(identity)
+    }
+
+    pub(crate) fn client(&self, address: &str) -> Client {
+        self.builder(address).connect().unwrap()
     }
 
     /// A home beside this one whose known servers are the same, and whose client is this one, if any.
@@ -162,6 +176,23 @@ impl From<Output> for Ran {
             err: String::from_utf8(output.stderr).unwrap(),
         }
     }
+}
+
+/// `script` of util-linux runs a program at a terminal of its own.
+pub(crate) fn has_script() -> bool {
+    let version = Command::new("script").arg("--version").stdin(Stdio::null()).output();
+    version.is_ok_and(|ran| String::from_utf8_lossy(&ran.stdout).contains("util-linux"))
+}
+
+/// The program with these words, at a terminal where `typed` is typed.
+pub(crate) fn at_terminal(place: &Place, words: &str, typed: &str) -> Ran {
+    let line = format!("'{}' {words}", env!("CARGO_BIN_EXE_pinwire"));
+    let mut script = Command::new("script");
+    script.args(["-q", "-e", "-c", &line, "/dev/null"]).env("PINWIRE_HOME", place.path("home"));
+    script.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = script.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(typed.as_bytes()).unwrap();
+    child.wait_with_output().unwrap().into()
 }
 
 pub(crate) fn write_private(path: &Path, text: &str) {

@@ -4,6 +4,10 @@ use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 
+use pinwire_server::{
+    Identity, OwnedCommand, Reply, Router, Server, ServerConfig, ServerTls, Sha1, Tickets, TrustList,
+};
+
 use crate::bench::Place;
 
 #[test]
@@ -101,6 +105,32 @@ fn somebody_silent_is_4_when_the_time_is_over() {
     assert!(ran.err.contains("no connection from") && ran.err.contains("--timeout"), "{}", ran.err);
 }
 
+/// A server that lets everybody of the home in, and never answers.
+#[test]
+fn an_answer_that_does_not_come_is_4_when_the_time_is_over() {
+    let place = Place::new();
+    drop(place.serve());
+    let read = |file: &str| place.read(file);
+    let identity = Identity::from_pem(read("server.crt").as_bytes(), read("server.key").as_bytes()).unwrap();
+    let trust = TrustList::parse(read("trusted").as_bytes(), Sha1::Refuse).unwrap();
+    let tls = ServerTls::new(&identity, Tickets::new().unwrap()).unwrap();
+    let config = ServerConfig::new("127.0.0.1:0".parse().unwrap(), tls, trust);
+    let never = async |_: OwnedCommand| -> Reply { std::future::pending().await };
+    let server = Server::bind(config, Router::new().command_async("GET", never)).unwrap();
+    let (address, stopper) = (server.local_addr().to_string(), server.stopper());
+    let running = std::thread::spawn(move || server.run());
+    let pin = place.ok(&["pin", "--server", "--form", "spki-sha256"]);
+    fs::write(place.home("known_servers"), format!("{address} {pin}")).unwrap();
+
+    // Enough for a handshake on a machine that is busy.
+    let ran = place.run(&["call", "GET", "a", "-s", &address, "--timeout", "2"]);
+    assert_eq!((ran.status, ran.out().as_str()), (4, ""), "{}", ran.err);
+    assert!(ran.err.starts_with(&format!("pinwire: no answer from {address} ")), "{}", ran.err);
+    assert!(ran.err.contains("--timeout waits longer") && ran.err.contains("unknown"), "{}", ran.err);
+    stopper.stop_now();
+    running.join().unwrap().unwrap();
+}
+
 #[test]
 fn a_missing_file_is_6() {
     let place = Place::new();
@@ -112,11 +142,13 @@ fn a_missing_file_is_6() {
 #[test]
 fn help_tells_the_exit_statuses_and_shows_examples() {
     let place = Place::new();
-    let help = place.ok(&["call", "--help"]);
-    for status in 0..=6 {
-        assert!(help.contains(&format!("\n  {status}  ")), "{help}");
+    for command in ["call", "get", "put", "delete", "list"] {
+        let help = place.ok(&[command, "--help"]);
+        for status in 0..=6 {
+            assert!(help.contains(&format!("\n  {status}  ")), "{help}");
+        }
     }
-    for command in ["call", "serve", "keygen", "pin", "trust"] {
+    for command in ["call", "get", "put", "delete", "list", "serve", "keygen", "pin", "trust"] {
         assert!(place.ok(&[command, "-h"]).contains("\nExamples:\n  pinwire "), "{command}");
     }
 }

@@ -3,8 +3,10 @@
 
 mod bench;
 mod calls;
+mod documents;
 mod first_start;
 mod keys;
+mod library;
 mod refusals;
 mod resumed;
 mod strangers;

@@ -1,9 +1,8 @@
 //! Servers that are not known, and servers that are not the known ones.
 
 use std::fs;
-use std::process::{Command, Stdio};
 
-use crate::bench::{Place, Ran};
+use crate::bench::{Place, at_terminal, has_script};
 
 #[test]
 fn nobody_to_ask_is_a_refusal_that_says_the_line() {
@@ -55,34 +54,18 @@ fn at_a_terminal_the_user_is_asked_once() {
     let server = place.serve();
     let known = place.read("known_servers");
     fs::remove_file(place.home("known_servers")).unwrap();
+    let ping = format!("call PING -s {}", server.address);
 
-    let no = at_terminal(&place, &server.address, "what?\nno\n");
+    let no = at_terminal(&place, &ping, "what?\nno\n");
     assert_eq!(no.status, 5, "{}", no.out());
     assert!(no.out().contains("Type yes, no, or the pin:"), "{}", no.out());
     assert!(!place.home("known_servers").exists());
 
-    let yes = at_terminal(&place, &server.address, "yes\n");
+    let yes = at_terminal(&place, &ping, "yes\n");
     assert_eq!(yes.status, 0, "{}", yes.out());
     assert_eq!(place.read("known_servers"), known);
 
-    let known_now = at_terminal(&place, &server.address, "");
+    let known_now = at_terminal(&place, &ping, "");
     assert_eq!(known_now.status, 0);
     assert!(!known_now.out().contains("not known"), "{}", known_now.out());
-}
-
-/// `script` of util-linux runs a program at a terminal of its own.
-fn has_script() -> bool {
-    let version = Command::new("script").arg("--version").stdin(Stdio::null()).output();
-    version.is_ok_and(|ran| String::from_utf8_lossy(&ran.stdout).contains("util-linux"))
-}
-
-fn at_terminal(place: &Place, address: &str, typed: &str) -> Ran {
-    let program = env!("CARGO_BIN_EXE_pinwire");
-    let line = format!("'{program}' call PING -s {address}");
-    let mut script = Command::new("script");
-    script.args(["-q", "-e", "-c", &line, "/dev/null"]).env("PINWIRE_HOME", place.path("home"));
-    script.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = script.spawn().unwrap();
-    std::io::Write::write_all(&mut child.stdin.take().unwrap(), typed.as_bytes()).unwrap();
-    child.wait_with_output().unwrap().into()
 }

@@ -12,6 +12,7 @@ use pinwire_proto::wire::Greeting;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
+use crate::Limits;
 use crate::calls::{Calls, Heard};
 
 /// A socket, the session over it, and how far they are.
@@ -22,6 +23,11 @@ pub(super) struct Pipe<S> {
     stage: Stage,
     certificate: Vec<u8>,
     linger: Duration,
+    silence: Duration,
+    /// Since when the server has given no sign of life although it owes an answer whose time is over.
+    owed_since: Option<Instant>,
+    /// Whether the socket took nothing at the last try.
+    is_full: bool,
     /// Why nothing more can be written.
     broken: Option<io::Error>,
     /// Whether a command was answered.
@@ -80,9 +86,19 @@ pub(super) enum Over {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Pipe<S> {
-    pub(super) fn new(socket: S, session: ClientSession, deadline: Instant, linger: Duration) -> Pipe<S> {
-        let stage = Stage::Connecting { deadline };
-        Pipe { socket, session, stage, certificate: Vec::new(), linger, broken: None, was_good: false }
+    pub(super) fn new(socket: S, session: ClientSession, deadline: Instant, limits: &Limits) -> Pipe<S> {
+        Pipe {
+            socket,
+            session: session.at_most(limits.answer as u64),
+            stage: Stage::Connecting { deadline },
+            certificate: Vec::new(),
+            linger: limits.linger,
+            silence: limits.silence,
+            owed_since: None,
+            is_full: false,
+            broken: None,
+            was_good: false,
+        }
     }
 
     /// What the server showed and proved, DER.
@@ -102,16 +118,30 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pipe<S> {
 
     pub(super) fn due(&self) -> Option<Instant> {
         match self.stage {
-            Stage::Open => None,
+            Stage::Open => self.owed_since.map(|since| since + self.silence),
             Stage::Connecting { deadline: due }
             | Stage::Listening { until: due }
             | Stage::Leaving { until: due } => Some(due),
         }
     }
 
+    pub(super) fn turn<K>(
+        &mut self,
+        now: Instant,
+        calls: &mut Calls<K>,
+        is_leaving: bool,
+        cx: &mut Context<'_>,
+    ) -> Turn {
+        let turn = self.step(now, calls, is_leaving, cx);
+        if let Turn::Over(_) = turn {
+            self.say_last(cx);
+        }
+        turn
+    }
+
     /// What came is looked at before anything leaves: a server that is not judged yet is told nothing, and one
     /// that has said its last word nothing more.
-    pub(super) fn turn<K>(
+    fn step<K>(
         &mut self,
         now: Instant,
         calls: &mut Calls<K>,
@@ -124,17 +154,31 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pipe<S> {
                 return turn;
             }
         }
+        let is_owed = calls.expire(now.into_std());
         if self.broken.is_none() {
             calls.send(now.into_std(), &mut self.session);
         }
         if is_leaving && calls.is_empty() {
             self.leave(now);
         }
+        let was_full = self.is_full;
         let has_written = self.write(now, cx);
+        self.listen_for_silence(now, is_owed, has_read || was_full && has_written);
         match self.is_over(now) {
             Some(over) => Turn::Over(over),
             None if has_read || has_written => Turn::Moved,
             None => Turn::Waits,
+        }
+    }
+
+    /// A server answers a command when its time is over. One that does not, and gives no sign of life either,
+    /// is not there any more, whatever the system thinks of the connection. That a full socket has room again
+    /// is a sign: the other side took something. That one with room takes more is none.
+    fn listen_for_silence(&mut self, now: Instant, is_owed: bool, is_alive: bool) {
+        if is_alive {
+            self.owed_since = None;
+        } else if is_owed {
+            self.owed_since.get_or_insert(now);
         }
     }
 
@@ -158,13 +202,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pipe<S> {
         if self.broken.is_some() || self.session.output().is_empty() {
             return false;
         }
-        match Pin::new(&mut self.socket).poll_write(cx, self.session.output()) {
-            Poll::Pending => return false,
+        let written = Pin::new(&mut self.socket).poll_write(cx, self.session.output());
+        self.is_full = false;
+        match written {
+            Poll::Pending => {
+                self.is_full = true;
+                return false;
+            }
             Poll::Ready(Ok(0)) => self.fail(io::ErrorKind::WriteZero.into(), now),
             Poll::Ready(Ok(length)) => self.session.sent(length),
             Poll::Ready(Err(error)) => self.fail(error, now),
         }
         true
+    }
+
+    /// An alert or a goodbye, if the socket takes it at once.
+    fn say_last(&mut self, cx: &mut Context<'_>) {
+        self.session.close();
+        if self.broken.is_none() && !self.session.output().is_empty() {
+            let _ = Pin::new(&mut self.socket).poll_write(cx, self.session.output());
+        }
     }
 
     fn fail(&mut self, error: io::Error, now: Instant) {
@@ -226,7 +283,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pipe<S> {
 
     fn is_over(&mut self, now: Instant) -> Option<Over> {
         match self.stage {
-            Stage::Open => None,
+            Stage::Open => self.due().filter(|due| *due <= now).map(|_| Over::Lost(SILENT.to_owned())),
             Stage::Connecting { deadline } => (deadline <= now)
                 .then(|| Over::BeforeGreeting("the server took too long to let this client in".to_owned())),
             Stage::Listening { until } => (until <= now).then(|| self.end(&ClientEnd::Vanished)),
@@ -240,3 +297,5 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pipe<S> {
 
 /// Two full TLS records a read, on the stack.
 const READ: usize = 32 * 1024;
+
+const SILENT: &str = "the server owes an answer whose time is over, and is silent";

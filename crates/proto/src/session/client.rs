@@ -373,3 +373,7 @@ const MOST_HANDSHAKE: usize = 64 * 1024;
 const MOST_BODY: u64 = 64 * 1024 * 1024;
 /// Bytes that an empty buffer keeps: four full TLS records, what one read brings.
 const USUAL: usize = 64 * 1024;
+
+#[cfg(all(test, feature = "clear"))]
+#[path = "client_tests.rs"]
+mod tests;

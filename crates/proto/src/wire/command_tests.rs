@@ -118,3 +118,21 @@ proptest! {
         prop_assert_eq!(&bytes[len..], &body.unwrap_or_default()[..]);
     }
 }
+
+#[test]
+fn what_a_client_keeps_beside_the_bytes() {
+    let request = Request::new("GET");
+    assert_eq!((request.time_limit(), request.is_repeatable(), request.body_len()), (None, false, 0));
+    let request = request.timeout(Duration::from_secs(3)).repeatable().body("four");
+    assert_eq!((request.time_limit(), request.is_repeatable()), (Some(Duration::from_secs(3)), true));
+    assert_eq!(request.body_len(), 4);
+    let said = encoded(&request, None, None).unwrap();
+    assert_eq!(said, "GET\r\nSize: 4\r\n\r\nfour", "neither is said by itself");
+}
+
+#[test]
+fn a_check_refuses_what_encoding_would() {
+    assert!(Request::new("GET").arg("a b").check().is_err());
+    assert!(Request::new("GET").arg("x".repeat(8_064 - 7)).check().is_err());
+    Request::new("GET").arg("x".repeat(8_064 - 8)).check().unwrap();
+}

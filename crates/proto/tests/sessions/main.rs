@@ -11,4 +11,5 @@ mod forge;
 mod greeting;
 mod original;
 mod random;
+mod resuming;
 mod tls;

@@ -110,6 +110,11 @@ impl ClientEnd {
         self.tls.take().expect("a story of Pair::rustls()")
     }
 
+    /// Whether our client's handshake resumed an earlier session.
+    pub fn is_resumed(&self) -> bool {
+        self.session.is_resumed()
+    }
+
     /// Says close_notify.
     pub fn close(&mut self) {
         match self.tls.is_some() {

@@ -15,6 +15,7 @@ use crate::{Answer, Error, Limits, Outcome};
 
 /// A client, and servers that come and go.
 struct World {
+    setup: Setup,
     rng: fastrand::Rng,
     now: Now,
     calls: Calls<u64>,
@@ -47,9 +48,9 @@ const STEPS: usize = 150;
 
 #[test]
 fn each_call_ends_once_and_its_outcome_is_true() {
-    let mut seen = BTreeMap::new();
+    let (setup, mut seen) = (setup(), BTreeMap::new());
     for seed in 0..STORIES {
-        let mut world = World::new(seed);
+        let mut world = World::new(&setup, seed);
         for _ in 0..STEPS {
             world.step();
         }
@@ -81,9 +82,9 @@ fn each_call_ends_once_and_its_outcome_is_true() {
 /// The connection breaks behind every byte that the server says.
 #[test]
 fn a_server_that_dies_at_any_byte_leaves_true_outcomes() {
-    let mut cut = 0;
+    let (setup, mut cut) = (setup(), 0);
     loop {
-        let mut world = World::new(7);
+        let mut world = World::new(&setup, 7);
         world.reach(None);
         (0..6).for_each(|_| world.call());
         let said = world.talk_until(cut);
@@ -97,15 +98,21 @@ fn a_server_that_dies_at_any_byte_leaves_true_outcomes() {
     }
 }
 
+/// A server that lets commands have less time than some calls wait: then its word comes first.
+fn setup() -> Setup {
+    Setup::default().limits(|limits| limits.timeout = Duration::from_secs(1))
+}
+
 impl World {
-    fn new(seed: u64) -> World {
+    fn new(setup: &Setup, seed: u64) -> World {
         let mut rng = fastrand::Rng::with_seed(seed);
         let limits =
             Limits { in_flight: rng.usize(1..8), attempts: rng.u32(1..5), unsent: 500, ..Limits::default() };
         World {
             calls: Calls::new(limits, rng.u8(0..4) > 0),
             rng,
-            now: Setup::default().now,
+            now: setup.now,
+            setup: setup.clone(),
             link: None,
             made: BTreeMap::new(),
             heard: Vec::new(),
@@ -131,9 +138,7 @@ impl World {
     }
 
     fn reach(&mut self, refusal: Option<Code>) {
-        let setup = Setup { now: self.now, ..Setup::default() };
-        // Less than some calls wait: the server's word comes first.
-        let mut server = setup.limits(|limits| limits.timeout = Duration::from_secs(1)).clear_server();
+        let mut server = Setup { now: self.now, ..self.setup.clone() }.clear_server();
         server.script.holds = vec!["HOLD"];
         server.script.refuses = refusal.map(|code| (code, "as the story wishes"));
         let (up, down) = (Link::default(), Link::default());

@@ -1,0 +1,151 @@
+//! The way to a server that every command with an answer takes: which server, is it the right one, and what
+//! is said when it cannot be asked.
+
+use std::path::Path;
+use std::time::Duration;
+
+use clap::Args;
+use pinwire_client::blocking::{Builder, Client};
+use pinwire_client::{Address, Error, Identity, KnownServers, Outcome, Request};
+use pinwire_server::proto::code::Code;
+
+use crate::exit::{Exit, Failure};
+use crate::home::Home;
+use crate::identity::There;
+use crate::said::Said;
+use crate::{files, said, strangers};
+
+/// Which server is asked, and for how long.
+#[derive(Args, Debug)]
+pub(crate) struct ServerArgs {
+    /// Where the server is
+    #[arg(short, long, value_name = "HOST:PORT", env = "PINWIRE_SERVER", default_value = SERVER)]
+    server: Address,
+    /// Seconds that connecting, and then an answer, may take; the server is told
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
+    timeout: Duration,
+}
+
+/// The right server, which let this client in.
+pub(crate) struct Reached<'a> {
+    client: Client,
+    args: &'a ServerArgs,
+}
+
+impl ServerArgs {
+    /// Connects. Whoever is asked about a stranger may think longer than the stranger waits, so that another
+    /// connection is made then.
+    pub(crate) fn reach(&self, home: &Home) -> Result<Reached<'_>, Failure> {
+        let (file, identity) = (home.known_servers(), identity(home)?);
+        let connected = self.builder(&file, identity.as_ref())?.connect();
+        let client = match connected {
+            Err(Error::UnknownServer { address, shown }) => {
+                strangers::judge(&address, &shown, &file)?;
+                self.builder(&file, identity.as_ref())?.connect()
+            }
+            Err(error @ Error::WrongServer { .. }) => return Err(strangers::wrong(&error, &file)),
+            connected => connected,
+        };
+        let client = client.map_err(|error| self.failure(&error, "no connection from"))?;
+        Ok(Reached { client, args: self })
+    }
+
+    fn builder(&self, known: &Path, identity: Option<&Identity>) -> Result<Builder, Failure> {
+        let known = known_servers(known)?;
+        let builder = Client::builder(self.server.clone()).known_servers(known);
+        let builder = builder.timeout(self.timeout).reconnect(false);
+        Ok(match identity {
+            Some(identity) => builder.identity(identity.clone()),
+            None => builder,
+        })
+    }
+
+    /// Sorts what went wrong by exit status, and says what to do where the error does not. `awaited`: what
+    /// did not come, if it is that.
+    fn failure(&self, error: &Error, awaited: &str) -> Failure {
+        let server = &self.server;
+        match error {
+            Error::Refused { code, text } => {
+                said::error_line(code, text);
+                let hint = if code == Code::NoCertificate.as_str() { MAKE_ONE } else { "" };
+                Failure::new(Exit::Refused, format!("{server} does not let this client in{hint}"))
+            }
+            Error::Closed { code, text } => {
+                said::error_line(code, text);
+                let text = format!("{server} closed the connection; {}", error.outcome());
+                Failure::new(Exit::Refused, text)
+            }
+            Error::NotReachable { .. } => Failure::new(Exit::NotReachable, format!("{error}{START_ONE}")),
+            Error::UnknownServer { .. } | Error::WrongServer { .. } => {
+                Failure::new(Exit::WrongServer, error.to_string())
+            }
+            Error::TimedOut { limit, outcome, .. } => {
+                let text = format!("{awaited} {server} within {limit:?}; {LONGER}");
+                let effect =
+                    if *outcome == Outcome::Unknown { format!("; {outcome}") } else { String::new() };
+                Failure::new(Exit::NotReachable, text + &effect)
+            }
+            Error::Misuse(_) => Failure::usage(error.to_string()),
+            Error::TooLarge { .. } | Error::Unfit { .. } => Failure::new(Exit::Failed, error.to_string()),
+            _ => Failure::new(Exit::NotReachable, error.to_string()),
+        }
+    }
+}
+
+impl Reached<'_> {
+    /// Calls a command. An answer that is an error is an answer, but for `timed-out`: who of the two notices
+    /// first that the time is over is chance, and no exit status depends on that.
+    pub(crate) fn call(&self, request: Request) -> Result<Said, Failure> {
+        match self.client.call(request.timeout(self.args.timeout)) {
+            Ok(answer) => Ok(Said { status: Ok(()), headers: answer.headers, body: answer.body }),
+            Err(Error::Reply { code, outcome, .. }) if code == Code::TimedOut.as_str() => {
+                let text = format!(
+                    "no answer from {} in time; {LONGER}, as far as the server does; {outcome}",
+                    self.args.server
+                );
+                Err(Failure::new(Exit::NotReachable, text))
+            }
+            Err(Error::Reply { code, text, headers, body, .. }) => {
+                Ok(Said { status: Err((code, text)), headers, body })
+            }
+            Err(error) => Err(self.args.failure(&error, "no answer from")),
+        }
+    }
+}
+
+/// Refuses what the protocol cannot say before anybody is asked anything.
+pub(crate) fn sayable(request: Request) -> Result<Request, Failure> {
+    match request.check() {
+        Ok(()) => Ok(request),
+        Err(misuse) => Err(Failure::usage(misuse.to_string())),
+    }
+}
+
+fn known_servers(file: &Path) -> Result<KnownServers, Failure> {
+    let text = files::read_text(file)?.unwrap_or_default();
+    KnownServers::parse(&text).map_err(|bad| Failure::file(file, bad))
+}
+
+/// Without a certificate the server says that it wants one, and that is the answer the user needs.
+fn identity(home: &Home) -> Result<Option<Identity>, Failure> {
+    let files = home.client();
+    match files.there() {
+        There::Neither => Ok(None),
+        _ => files.load().map(Some),
+    }
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse::<f64>().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    let bounds = Duration::from_millis(1)..=Duration::from_secs(LONGEST);
+    seconds.filter(|seconds| bounds.contains(seconds)).ok_or(format!("seconds, from 0.001 to {LONGEST}"))
+}
+
+/// The server that is called unless another is named: where `serve` listens unless told otherwise.
+pub(crate) const SERVER: &str = "127.0.0.1:4433";
+const START_ONE: &str = "\nis it running? `pinwire serve` starts one, -s HOST:PORT names another";
+const MAKE_ONE: &str =
+    "\n`pinwire keygen --client` makes what it asks for, and `pinwire pin` says what its operator adds";
+const LONGER: &str = "--timeout waits longer";
+/// A day: longer than any server's `Limits::timeout`.
+const LONGEST: u64 = 86_400;
