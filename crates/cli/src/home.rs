@@ -63,6 +63,11 @@ impl Home {
         self.folder.join("known_servers")
     }
 
+    /// What the server keeps for its clients.
+    pub(crate) fn documents(&self) -> PathBuf {
+        self.folder.join("documents.redb")
+    }
+
     /// Makes the folder, for its owner alone, if it is not there.
     pub(crate) fn create(&self) -> Result<(), Failure> {
         let mut builder = DirBuilder::new();

@@ -17,6 +17,7 @@ mod reach;
 mod said;
 mod serve;
 mod setup;
+mod store;
 mod strangers;
 mod trust;
 

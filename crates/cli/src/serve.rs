@@ -2,10 +2,11 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::Args;
 use pinwire_client::Address;
-use pinwire_documents::{Memory, commands};
+use pinwire_documents::{Store, commands};
 use pinwire_server::proto::certificate::Certificate;
 use pinwire_server::proto::identity::Identity;
 use pinwire_server::{Pin, Router, Server, ServerConfig, ServerTls, Sha1, Tickets};
@@ -13,12 +14,13 @@ use pinwire_server::{Pin, Router, Server, ServerConfig, ServerTls, Sha1, Tickets
 use crate::exit::{Exit, Failure};
 use crate::home::Home;
 use crate::identity::Files;
+use crate::store::StoreArgs;
 use crate::{files, log, output, setup, trust};
 
-/// Serve documents, in memory for now, to the clients of the trust file
+/// Serve documents to the clients of the trust file
 ///
 /// What the home folder lacks is made first: who the server is, who you are for it, a trust file that lets
-/// you in, and the server's pin among your known servers. Nothing that is there is overwritten.
+/// you in, the server's pin among your known servers, and an empty store. Nothing that is there is overwritten.
 /// Ctrl-C ends it once the commands under way are answered; a second Ctrl-C ends it at once.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
@@ -35,6 +37,8 @@ pub(crate) struct ServeArgs {
     /// The trust file, in place of the home folder's
     #[arg(long, value_name = "FILE")]
     trusted: Option<PathBuf>,
+    #[command(flatten)]
+    store: StoreArgs,
     /// Take SHA-1 thumbprints (40 hexadecimal digits) in the trust file too; SHA-1 is weak
     #[arg(long)]
     accept_sha1: bool,
@@ -49,13 +53,17 @@ pub(crate) fn run(args: &ServeArgs, home: &Home) -> Result<Exit, Failure> {
     let identity_files = args.identity(home);
     let identity = identity_files.load()?;
     let certificate = setup::readable(&identity, &identity_files)?;
-    let server = bind(args, home, &identity)?;
+    let documents = args.store.open(home)?;
+    let server = bind(args, home, &identity, Arc::clone(&documents.store))?;
     let address = callable(server.local_addr());
     setup::known_server(home, &address, certificate)?;
     let failed = |error: std::io::Error| Failure::new(Exit::Failed, error.to_string());
     server.stop_on_signals().map_err(failed)?;
+    output::say(format_args!("documents are in {}", documents.place))?;
     announce(server.local_addr(), &address, certificate, home)?;
     server.run().map_err(failed)?;
+    // The last one: what waits is written, and the file closed, before the program ends.
+    drop(documents);
     Ok(Exit::Done)
 }
 
@@ -90,7 +98,12 @@ fn make_what_lacks(args: &ServeArgs, home: &Home) -> Result<(), Failure> {
     if is_new { setup::mention_trust(home, &args.trusted(home), args.sha1()) } else { Ok(()) }
 }
 
-fn bind(args: &ServeArgs, home: &Home, identity: &Identity) -> Result<Server<Router>, Failure> {
+fn bind(
+    args: &ServeArgs,
+    home: &Home,
+    identity: &Identity,
+    store: Arc<dyn Store>,
+) -> Result<Server<Router>, Failure> {
     let trusted = args.trusted(home);
     let trust = trust::read(&trusted, args.sha1())?;
     if trust.is_empty() {
@@ -102,7 +115,7 @@ fn bind(args: &ServeArgs, home: &Home, identity: &Identity) -> Result<Server<Rou
     let failed = |error: &dyn std::fmt::Display| Failure::new(Exit::Failed, error.to_string());
     let tls = Tickets::new().and_then(|tickets| ServerTls::new(identity, tickets));
     let config = ServerConfig::new(args.listen, tls.map_err(|error| failed(&error))?, trust);
-    Server::bind(config, commands(Router::new(), Memory::new())).map_err(|error| failed(&error))
+    Server::bind(config, commands(Router::new(), store)).map_err(|error| failed(&error))
 }
 
 fn listen_address(text: &str) -> Result<SocketAddr, String> {
@@ -118,17 +131,15 @@ fn announce(
     home: &Home,
 ) -> Result<(), Failure> {
     let pin = Pin::Spki(certificate.digests.spki);
-    let mut call = program();
+    let mut program = program();
     if !home.is_default {
-        call += &format!(" --home {}", output::shell_word(&home.folder().to_string_lossy()));
+        program += &format!(" --home {}", output::shell_word(&home.folder().to_string_lossy()));
     }
-    call += " call";
-    if address.to_string() != crate::reach::SERVER {
-        call += &format!(" -s {address}");
-    }
+    let is_usual = address.to_string() == crate::reach::SERVER;
+    let at = if is_usual { String::new() } else { format!(" -s {address}") };
     output::say(format_args!(
-        "the server's pin: {pin}\nlistening on {bound}\nfrom another terminal:\n  {call} PUT greetings/1 --body 'hello, world'\n  \
-         {call} GET greetings/1"
+        "the server's pin: {pin}\nlistening on {bound}\nfrom another terminal:\n  \
+         {program} put{at} greetings/1 --body 'hello, world'\n  {program} get{at} greetings/1"
     ))
 }
 
@@ -151,4 +162,6 @@ const EXAMPLES: &str = "\
 Examples:
   pinwire serve
   pinwire serve --listen 0.0.0.0:4433
+  pinwire serve --store /var/lib/pinwire/documents.redb --history 1000000
+  pinwire serve --store memory
   pinwire serve --cert /etc/pinwire/server.crt --key /etc/pinwire/server.key";

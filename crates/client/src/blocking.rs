@@ -15,7 +15,7 @@
 //! # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/real/running.rs"));
 //! # fn main() -> Result<(), Error> {
 //! #     let server = Running::start();
-//! #     greet(server.address.clone(), server.pin.clone(), server.identity.clone())
+//! #     greet(server.address.clone(), server.pin, server.identity.clone())
 //! # }
 //! ```
 

@@ -209,7 +209,8 @@ impl Drop for Waiting<'_> {
 }
 
 fn over(outcome: Outcome) -> Error {
-    Error::Lost { why: "this client was closed".to_owned(), outcome }
+    let why = "this client was closed, or the runtime on which it works has ended".to_owned();
+    Error::Lost { why, outcome }
 }
 
 /// Moments are computed from it, and no clock reaches the end of time; the wire's Timeout has nine digits.

@@ -109,8 +109,7 @@ impl<D: Dial> Driver<D> {
     fn turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             let now = Instant::now();
-            self.take_posts(cx);
-            let moved = self.go_on(now, cx);
+            let moved = self.take_posts(cx) | self.go_on(now, cx);
             if !matches!(self.link, Link::Open(_)) {
                 self.calls.expire(now.into_std());
             }
@@ -125,14 +124,19 @@ impl<D: Dial> Driver<D> {
         }
     }
 
-    fn take_posts(&mut self, cx: &mut Context<'_>) {
-        loop {
+    /// Some of what was posted, so that the socket has its turn too; whether there may be more.
+    fn take_posts(&mut self, cx: &mut Context<'_>) -> bool {
+        for _ in 0..POSTS {
             match self.posts.poll_recv(cx) {
                 Poll::Ready(Some(post)) => self.take(post),
-                Poll::Ready(None) => return self.is_leaving = true,
-                Poll::Pending => return,
+                Poll::Ready(None) => {
+                    self.is_leaving = true;
+                    return false;
+                }
+                Poll::Pending => return false,
             }
         }
+        true
     }
 
     fn take(&mut self, post: Post) {
@@ -142,9 +146,8 @@ impl<D: Dial> Driver<D> {
             Post::Call(number, wanted) => self.calls.add(number, wanted),
             Post::Cancel(number) => self.calls.cancel(number),
             Post::Close(closer) => {
-                self.is_leaving = true;
                 self.closers.push(closer);
-                // Calls that were posted before are still received.
+                // What was posted before is still received; only then the client leaves.
                 self.posts.close();
                 self.shared.room.close();
             }
@@ -230,7 +233,9 @@ impl<D: Dial> Driver<D> {
         self.backoff.lost(now, was_good, fastrand::f64());
         let address = self.settings.right.address.clone();
         match over {
-            Over::Goodbye | Over::LastWord => {}
+            // The calls have heard it.
+            Over::LastWord => {}
+            Over::Goodbye => self.calls.lost("this client has said goodbye"),
             Over::Refused { code, text } => {
                 self.dial.forget_sessions();
                 self.calls.refused(&code, &text);
@@ -329,10 +334,13 @@ impl<D: Dial> Drop for Driver<D> {
         while let Ok(post) = self.posts.try_recv() {
             self.take(post);
         }
-        self.calls.abort("the client's driver has ended, with its runtime if nobody closed it");
+        self.calls.abort("the runtime on which this client works has ended");
         self.deliver();
     }
 }
+
+/// A quarter of what tokio lets a task do before others have their turn: the rest is for the socket.
+const POSTS: usize = 32;
 
 fn timed_out() -> io::Error {
     io::Error::from(io::ErrorKind::TimedOut)

@@ -247,3 +247,48 @@ fn write_reason(f: &mut fmt::Formatter<'_>, what: &str, code: &str, text: &str) 
     let gap = if text.is_empty() { "" } else { ": " };
     write!(f, "{what}: {code}{gap}{text}")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reply(code: &str, version: &str, outcome: Outcome) -> Error {
+        let headers = vec![("version".to_owned(), version.to_owned())];
+        Error::Reply { code: code.to_owned(), text: "why".to_owned(), headers, body: Vec::new(), outcome }
+    }
+
+    #[test]
+    fn a_conflict_says_the_current_version() {
+        assert_eq!(reply("conflict", "7", Outcome::Answered).conflict(), Some(7));
+        assert_eq!(reply("conflict", "x", Outcome::Answered).conflict(), None);
+        assert_eq!(reply("not-found", "7", Outcome::Answered).conflict(), None);
+        assert_eq!(Error::closed("conflict", "").conflict(), None);
+    }
+
+    #[test]
+    fn messages_say_what_happened_and_what_became_of_the_command() {
+        let (unknown, limit) = (Outcome::Unknown, Duration::from_secs(3));
+        let why = Some("a:1 cannot be reached".to_owned());
+        for (error, words) in [
+            (reply("conflict", "7", Outcome::Answered), "the server answered: conflict: why"),
+            (
+                reply("failed", "7", unknown),
+                "the server answered: failed: why; whether the command took effect is unknown",
+            ),
+            (
+                Error::TimedOut { limit, outcome: Outcome::NotBegun, why },
+                "no answer within 3s; the command was not begun; a:1 cannot be reached",
+            ),
+            (
+                Error::Lost { why: "it broke".to_owned(), outcome: unknown },
+                "it broke; whether the command took effect is unknown",
+            ),
+            (Error::closed("idle", ""), "the server closed the connection: idle"),
+        ] {
+            assert_eq!(error.to_string(), words);
+        }
+    }
+
+    /// It is returned by value, through many hands.
+    const _: () = assert!(size_of::<Error>() <= 128);
+}

@@ -25,7 +25,7 @@
 //! # fn main() -> Result<(), Error> {
 //! #     let server = Running::start();
 //! #     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-//! #     runtime.block_on(greet(server.address.clone(), server.pin.clone(), server.identity.clone()))
+//! #     runtime.block_on(greet(server.address.clone(), server.pin, server.identity.clone()))
 //! # }
 //! ```
 //!

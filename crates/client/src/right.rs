@@ -37,3 +37,29 @@ impl Right {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHOWN: Digests = Digests { spki: [1; 32], certificate: [2; 32], sha1: [3; 20] };
+
+    fn judged(known: &str, pins: &[Pin]) -> Result<(), Error> {
+        let known = KnownServers::parse(known).unwrap();
+        Right { address: "a:1".parse().unwrap(), known, pins: pins.to_vec() }.judge_digests(&SHOWN)
+    }
+
+    #[test]
+    fn any_pin_or_line_is_enough_and_no_sha_1() {
+        let line = |byte: u8| KnownServers::line(&"a:1".parse().unwrap(), &Pin::Spki([byte; 32]));
+        judged("", &[Pin::Spki([9; 32]), Pin::Certificate([2; 32])]).unwrap();
+        judged(&line(1), &[]).unwrap();
+        judged(&line(1), &[Pin::Spki([9; 32])]).unwrap();
+        judged(&line(9), &[Pin::Spki([1; 32])]).unwrap();
+        assert!(matches!(judged("", &[]), Err(Error::UnknownServer { .. })));
+        assert!(
+            matches!(judged("", &[Pin::Sha1([3; 20])]), Err(Error::WrongServer { lines, .. }) if lines.is_empty())
+        );
+        assert!(matches!(judged(&line(9), &[]), Err(Error::WrongServer { lines, .. }) if lines == [1]));
+    }
+}

@@ -75,7 +75,7 @@ impl Embedded {
     /// [`OpenError`], in words for the operator. Whatever it is, nothing that is there was changed.
     pub fn open(path: impl AsRef<Path>, limits: Limits) -> Result<Embedded, OpenError> {
         let place = Place::take(path.as_ref(), limits.cache)?;
-        let handle = Handle::open(place.opener(limits.cache)).map_err(|trouble| place.problem(trouble))?;
+        let handle = Handle::open(place.opener(limits.cache)).map_err(|trouble| place.problem(&trouble))?;
         Embedded::over(handle, limits, Some(place.lock))
             .map_err(|error| OpenError::Io { path: path.as_ref().to_owned(), error })
     }

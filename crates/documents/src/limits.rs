@@ -50,3 +50,22 @@ impl Default for Limits {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The derived `Debug` names each field, so a new limit cannot be forgotten in the page.
+    #[test]
+    fn the_page_for_operators_has_the_same_limits() {
+        let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/STORE.md");
+        let page = std::fs::read_to_string(page).unwrap();
+        let rows = page.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` | "));
+        let in_page = rows.map(|(name, rest)| (name, rest.split(" |").next().unwrap().replace(',', "")));
+        let in_page: Vec<_> = in_page.map(|(name, value)| format!("{name}: {value}")).collect();
+        let debug = format!("{:#?}", Limits::default());
+        let in_code: Vec<_> =
+            debug.lines().filter_map(|line| line.strip_prefix("    ")?.strip_suffix(',')).collect();
+        assert_eq!(in_page, in_code);
+    }
+}

@@ -4,7 +4,7 @@
 //!
 //! - `server`: [`server::Server`], [`server::Handler`], [`server::Router`], for commands of your own
 //! - `client`: [`client::Client`], which calls them, and knows the server by its pin
-//! - `documents`: GET, PUT, DELETE and LIST over a store, as the program `pinwire` serves them
+//! - `documents`: GET, PUT, DELETE and LIST over a store in a file or in memory, as the program `pinwire` serves them
 //!
 //! ```
 //! use pinwire::server::{Command, Responder, Router};
@@ -35,4 +35,6 @@ mod pages {
     mod benchmarks {}
     #[doc = include_str!("../../../docs/PROTOCOL.md")]
     mod protocol {}
+    #[doc = include_str!("../../../docs/STORE.md")]
+    mod store {}
 }

@@ -125,7 +125,7 @@ impl Serving {
             said += &line;
             said.push('\n');
             address = address.or(line.strip_prefix("listening on ").map(str::to_owned));
-            if line.ends_with(" GET greetings/1") {
+            if line.ends_with(" greetings/1") {
                 break;
             }
         }
@@ -144,6 +144,10 @@ impl Serving {
     fn stop(&mut self) -> (Option<i32>, String) {
         let status = self.child.wait().unwrap();
         (status.code(), self.err.take().unwrap().join().unwrap())
+    }
+
+    pub(crate) fn process(&self) -> u32 {
+        self.child.id()
     }
 
     /// Tells it to end as an operator does, and waits for it.

@@ -12,6 +12,7 @@ mod keys;
 mod library;
 mod refusals;
 mod resumed;
+mod stores;
 mod strangers;
 mod trusted;
 mod wording;

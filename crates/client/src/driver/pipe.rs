@@ -125,6 +125,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pipe<S> {
         }
     }
 
+    /// What came is looked at before anything leaves: a server that is not judged yet is told nothing, and one
+    /// that has said its last word nothing more.
     pub(super) fn turn<K>(
         &mut self,
         now: Instant,
@@ -132,26 +134,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pipe<S> {
         is_leaving: bool,
         cx: &mut Context<'_>,
     ) -> Turn {
-        let turn = self.step(now, calls, is_leaving, cx);
-        if let Turn::Over(_) = turn {
-            self.say_last(cx);
-        }
-        turn
-    }
-
-    /// What came is looked at before anything leaves: a server that is not judged yet is told nothing, and one
-    /// that has said its last word nothing more.
-    fn step<K>(
-        &mut self,
-        now: Instant,
-        calls: &mut Calls<K>,
-        is_leaving: bool,
-        cx: &mut Context<'_>,
-    ) -> Turn {
+        let is_all_said = self.session.unsent() == 0;
         let has_read = self.read(now, cx);
         while let Some(event) = self.session.next() {
-            if let Some(turn) = self.event(event, calls) {
-                return turn;
+            match self.event(event, calls) {
+                // What waits for the socket stays unsaid: its calls are told so.
+                Some(Turn::Over(over)) if is_all_said => return self.say_last(over, cx),
+                Some(turn) => return turn,
+                None => {}
             }
         }
         let is_owed = calls.expire(now.into_std());
@@ -217,17 +207,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pipe<S> {
     }
 
     /// An alert or a goodbye, if the socket takes it at once.
-    fn say_last(&mut self, cx: &mut Context<'_>) {
+    fn say_last(&mut self, over: Over, cx: &mut Context<'_>) -> Turn {
         self.session.close();
         if self.broken.is_none() && !self.session.output().is_empty() {
             let _ = Pin::new(&mut self.socket).poll_write(cx, self.session.output());
         }
+        Turn::Over(over)
     }
 
     fn fail(&mut self, error: io::Error, now: Instant) {
         self.broken.get_or_insert(error);
-        if self.stage == Stage::Open {
-            self.stage = Stage::Listening { until: now + self.linger };
+        let until = now + self.linger;
+        match &mut self.stage {
+            Stage::Connecting { deadline } => *deadline = until.min(*deadline),
+            Stage::Open => self.stage = Stage::Listening { until },
+            Stage::Listening { .. } | Stage::Leaving { .. } => {}
         }
     }
 
@@ -284,8 +278,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pipe<S> {
     fn is_over(&mut self, now: Instant) -> Option<Over> {
         match self.stage {
             Stage::Open => self.due().filter(|due| *due <= now).map(|_| Over::Lost(SILENT.to_owned())),
-            Stage::Connecting { deadline } => (deadline <= now)
-                .then(|| Over::BeforeGreeting("the server took too long to let this client in".to_owned())),
+            Stage::Connecting { deadline } if deadline > now => None,
+            Stage::Connecting { .. } if self.broken.is_some() => Some(self.end(&ClientEnd::Vanished)),
+            Stage::Connecting { .. } => Some(Over::BeforeGreeting(SLOW.to_owned())),
             Stage::Listening { until } => (until <= now).then(|| self.end(&ClientEnd::Vanished)),
             Stage::Leaving { until } => {
                 let is_said = self.broken.is_some() || self.session.output().is_empty();
@@ -298,4 +293,5 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pipe<S> {
 /// Two full TLS records a read, on the stack.
 const READ: usize = 32 * 1024;
 
+const SLOW: &str = "the server took too long to let this client in";
 const SILENT: &str = "the server owes an answer whose time is over, and is silent";

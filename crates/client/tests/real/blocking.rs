@@ -8,7 +8,7 @@ use crate::running::Running;
 
 fn builder(server: &Running) -> blocking::Builder {
     let builder = blocking::Client::builder(server.address.clone());
-    builder.identity(server.identity.clone()).server_pin(server.pin.clone())
+    builder.identity(server.identity.clone()).server_pin(server.pin)
 }
 
 #[test]

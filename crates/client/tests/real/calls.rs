@@ -185,7 +185,7 @@ fn only_the_right_server_is_told_anything() {
         let error = builder().known_servers(KnownServers::parse(&line).unwrap()).connect().await.unwrap_err();
         assert!(matches!(&error, Error::WrongServer { lines, .. } if *lines == [1]), "{error}");
 
-        let error = Client::builder(server.address.clone()).server_pin(server.pin.clone()).connect().await;
+        let error = Client::builder(server.address.clone()).server_pin(server.pin).connect().await;
         assert_eq!(error.unwrap_err().code(), Some("no-certificate"));
     });
 }

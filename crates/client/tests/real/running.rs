@@ -71,7 +71,7 @@ impl Running {
     /// A client of it, not connected yet.
     pub(crate) fn client(&self) -> pinwire_client::Builder {
         let builder = pinwire_client::Client::builder(self.address.clone());
-        builder.identity(self.identity.clone()).server_pin(self.pin.clone())
+        builder.identity(self.identity.clone()).server_pin(self.pin)
     }
 
     /// Commands under way are answered, everybody is told `shutting-down`; returns when all is over.

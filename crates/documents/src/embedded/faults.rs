@@ -41,6 +41,8 @@ pub(super) struct State {
     pub(super) panics: bool,
     /// So many syncs from now one fails; 0: none.
     pub(super) fails_sync_in: u64,
+    /// The next read fails.
+    pub(super) fails_read: bool,
     /// Syncs wait while it is closed.
     is_closed: bool,
     waiting_syncs: usize,
@@ -60,6 +62,7 @@ impl Default for State {
             is_dead: false,
             panics: false,
             fails_sync_in: 0,
+            fails_read: false,
             is_closed: false,
             waiting_syncs: 0,
             opened: 0,
@@ -212,8 +215,11 @@ impl StorageBackend for Platter {
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        let state = self.0.state();
+        let mut state = self.0.state();
         state.alive()?;
+        if std::mem::take(&mut state.fails_read) {
+            return Err(io::Error::other("as the test wishes"));
+        }
         let found = state.cache.get(offset as usize..offset as usize + out.len());
         out.copy_from_slice(found.ok_or(io::ErrorKind::UnexpectedEof)?);
         Ok(())

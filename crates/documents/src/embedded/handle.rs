@@ -11,13 +11,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
-use redb::{Database, ReadTransaction, ReadableDatabase as _};
+use redb::{Database, ReadTransaction, ReadableDatabase as _, TransactionError, WriteTransaction};
 use tracing::{error, info};
 
 use super::trouble::{Kind, Trouble};
 
 /// What a database is opened for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Access {
     /// Reading alone: the file is not touched.
     Read,
@@ -44,8 +44,14 @@ struct Open {
     generation: u64,
 }
 
-/// Trouble of work, and the opening that it had it with.
-type Failed = (Trouble, u64);
+/// Trouble of work.
+struct Failed {
+    trouble: Trouble,
+    /// The opening that it had it with.
+    generation: u64,
+    /// Whether the work was begun: else nothing was open for it.
+    is_begun: bool,
+}
 
 impl Handle {
     pub(super) fn open(opener: Box<Opener>) -> Result<Handle, Trouble> {
@@ -54,7 +60,7 @@ impl Handle {
         let changes =
             Spell::new("changes cannot be written and are answered `failed`", "changes are written again");
         let reads = Spell::new("documents cannot be read", "documents are read again");
-        let damage = Spell::new("the file is damaged: put a backup in its place", "");
+        let damage = Spell::new("its file is damaged; stop the server and put a backup in its place", "");
         Ok(Handle { opener, open: RwLock::new(open), changes, reads, damage })
     }
 
@@ -63,35 +69,41 @@ impl Handle {
         &self,
         work: impl Fn(&ReadTransaction) -> Result<T, Trouble>,
     ) -> Result<T, Trouble> {
-        let read = |database: &Database| work(&database.begin_read()?);
-        let result = match self.run(read) {
-            Err((trouble, generation)) if trouble.may_pass() => {
-                self.open_again(generation);
-                self.run(read)
+        let read = || self.run(Access::Read, Database::begin_read, |transaction| work(&transaction));
+        let result = match read() {
+            Err(failed) if failed.trouble.may_pass() => {
+                self.open_again(failed.generation);
+                read()
             }
             result => result,
         };
         match &result {
             Ok(_) => self.reads.ends(),
-            Err((trouble, _)) if trouble.kind == Kind::Damage => self.damage.begins(trouble),
-            Err((trouble, _)) => self.reads.begins(trouble),
+            Err(failed) => self.report(&self.reads, &failed.trouble),
         }
-        result.map_err(|(trouble, _)| trouble)
+        result.map_err(|failed| failed.trouble)
     }
 
     /// Writes, once: what failed may have been written all the same.
-    pub(super) fn write<T>(&self, work: impl Fn(&Database) -> Result<T, Trouble>) -> Result<T, Trouble> {
-        if let Err(generation) = self.is_writable() {
-            self.open_again(generation);
-        }
-        let result = match self.is_writable() {
-            Ok(()) => self.run(&work),
-            Err(generation) => Err((Trouble::new(Kind::Disk(None), "the disk takes nothing"), generation)),
+    pub(super) fn write<T>(
+        &self,
+        work: impl Fn(WriteTransaction) -> Result<T, Trouble>,
+    ) -> Result<T, Trouble> {
+        let write = || self.run(Access::Write, Database::begin_write, &work);
+        let result = match write() {
+            // A reader met the trouble, or the disk took nothing the last time: perhaps it does again.
+            Err(failed) if !failed.is_begun => {
+                self.open_again(failed.generation);
+                write()
+            }
+            result => result,
         };
-        result.map_err(|(trouble, generation)| {
-            self.changes.begins(&trouble);
-            self.open_again(generation);
-            trouble
+        result.map_err(|failed| {
+            self.report(&self.changes, &failed.trouble);
+            if failed.is_begun {
+                self.open_again(failed.generation);
+            }
+            failed.trouble
         })
     }
 
@@ -100,18 +112,31 @@ impl Handle {
         self.changes.ends();
     }
 
-    fn is_writable(&self) -> Result<(), u64> {
+    // Under one lock: what is to be written must never go to a database that is open for reading alone, where
+    // it would stay in memory.
+    fn run<X, T>(
+        &self,
+        access: Access,
+        begin: impl Fn(&Database) -> Result<X, TransactionError>,
+        work: impl Fn(X) -> Result<T, Trouble>,
+    ) -> Result<T, Failed> {
         let open = self.opened();
-        let is_writable = open.access == Access::Write && open.database.is_some();
-        if is_writable { Ok(()) } else { Err(open.generation) }
+        let begun = match &open.database {
+            Some(database) if open.access >= access => unpanicked(|| Ok(begin(database)?)),
+            _ => Err(Trouble::new(Kind::Disk(None), "the disk does not take it")),
+        };
+        let is_begun = begun.is_ok();
+        let result = begun.and_then(|transaction| unpanicked(|| work(transaction)));
+        result.map_err(|trouble| Failed { trouble, generation: open.generation, is_begun })
     }
 
-    fn run<T>(&self, work: impl Fn(&Database) -> Result<T, Trouble>) -> Result<T, Failed> {
-        let open = self.opened();
-        let Some(database) = &open.database else {
-            return Err((Trouble::new(Kind::Disk(None), "the file cannot be opened"), open.generation));
-        };
-        unpanicked(|| work(database)).map_err(|trouble| (trouble, open.generation))
+    /// A panic is told each time, damage once: it stays, whatever else goes well.
+    fn report(&self, spell: &Spell, trouble: &Trouble) {
+        match trouble.kind {
+            Kind::Panic => error!(%trouble, "the store: its file may be damaged"),
+            Kind::Damage => self.damage.begins(trouble),
+            _ => spell.begins(trouble),
+        }
     }
 
     fn opened(&self) -> RwLockReadGuard<'_, Open> {
@@ -120,7 +145,7 @@ impl Handle {
 
     /// Opens the database again, unless somebody has since `generation`; for reading alone if the disk takes
     /// nothing. Waits for the work that goes on in the old one.
-    fn open_again(&self, generation: u64) {
+    pub(super) fn open_again(&self, generation: u64) {
         let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
         if open.generation != generation {
             return;
@@ -128,16 +153,19 @@ impl Handle {
         open.generation += 1;
         let old = open.database.take();
         // It may be in a state in which even closing it panics.
-        let _ = unpanicked(|| Ok(drop(old)));
+        let _ = unpanicked(|| {
+            drop(old);
+            Ok(())
+        });
         open.access = Access::Write;
         let opened = unpanicked(|| (self.opener)(Access::Write)).or_else(|trouble| {
-            self.changes.begins(&trouble);
+            self.report(&self.changes, &trouble);
             open.access = Access::Read;
             unpanicked(|| (self.opener)(Access::Read))
         });
         match opened {
             Ok(database) => open.database = Some(database),
-            Err(trouble) => self.reads.begins(&trouble),
+            Err(trouble) => self.report(&self.reads, &trouble),
         }
     }
 }

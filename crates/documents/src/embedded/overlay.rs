@@ -4,6 +4,7 @@
 //! transaction writes through it, so that it stays small.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::io;
 use std::sync::{PoisonError, RwLock};
 
@@ -70,14 +71,15 @@ impl<B: StorageBackend> StorageBackend for Overlay<B> {
     fn write(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
         let mut over = self.over.write().unwrap_or_else(PoisonError::into_inner);
         for (page, in_page, piece) in pieces(offset, bytes.len()) {
-            if !over.pages.contains_key(&page) {
-                let mut before = vec![0; PAGE].into_boxed_slice();
-                self.read_file(page * PAGE as u64, &mut before)?;
-                over.pages.insert(page, before);
-            }
-            if let Some(written) = over.pages.get_mut(&page) {
-                written[in_page..in_page + piece.len()].copy_from_slice(&bytes[piece]);
-            }
+            let written = match over.pages.entry(page) {
+                Entry::Occupied(written) => written.into_mut(),
+                Entry::Vacant(place) => {
+                    let mut before = vec![0; PAGE].into_boxed_slice();
+                    self.read_file(page * PAGE as u64, &mut before)?;
+                    place.insert(before)
+                }
+            };
+            written[in_page..in_page + piece.len()].copy_from_slice(&bytes[piece]);
         }
         Ok(())
     }

@@ -43,7 +43,7 @@ impl Place {
             NoLock::Io(error) => OpenError::Io { path: beside.clone(), error },
         })?;
         if !fs::exists(&real).map_err(failed)? {
-            make(&real, cache).map_err(|trouble| problem(&named, trouble))?;
+            make(&real, cache).map_err(|trouble| problem(&named, &trouble))?;
         }
         let place = Place { named, real, lock };
         place.look(cache)?;
@@ -57,7 +57,7 @@ impl Place {
     }
 
     /// What keeps the file from being opened.
-    pub(super) fn problem(&self, trouble: Trouble) -> OpenError {
+    pub(super) fn problem(&self, trouble: &Trouble) -> OpenError {
         problem(&self.named, trouble)
     }
 
@@ -68,7 +68,7 @@ impl Place {
             let database = open(&self.real, Access::Read, cache)?;
             tables::check(&database.begin_read()?)
         });
-        looked.map_err(|trouble| self.problem(trouble))
+        looked.map_err(|trouble| self.problem(&trouble))
     }
 
     /// redb's own lock on Linux: of a process that knows nothing of ours, or came by another name.
@@ -166,7 +166,7 @@ fn sync_folder(_: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn problem(path: &Path, trouble: Trouble) -> OpenError {
+fn problem(path: &Path, trouble: &Trouble) -> OpenError {
     let (path, why) = (path.to_owned(), trouble.to_string());
     match trouble.kind {
         Kind::Held => OpenError::InUse { path, process: None },

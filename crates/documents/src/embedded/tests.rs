@@ -301,6 +301,29 @@ fn a_disk_that_is_gone_and_comes_back() {
 }
 
 #[test]
+fn a_read_that_fails_once_is_done_again() {
+    let disk = Disk::new(1);
+    let store = disk.store(Limits { cache: 0, ..Limits::default() });
+    put(&store, "a", b"one").unwrap();
+    let opened = disk.state().opened;
+    disk.state().fails_read = true;
+    assert_eq!(get(&store, "a"), Ok(Some((1, b"one".to_vec()))));
+    assert_eq!(disk.state().opened, opened + 1);
+    assert_eq!(put(&store, "a", b"two"), Ok(2));
+}
+
+#[test]
+fn a_change_that_was_not_begun_is_made_when_the_file_is_open_again() {
+    let disk = Disk::new(1);
+    let store = disk.store(Limits::default());
+    // As if another thread had met an I/O error, on a disk that takes nothing.
+    disk.state().is_read_only = true;
+    store.shared.handle.open_again(0);
+    disk.state().is_read_only = false;
+    assert_eq!(put(&store, "a", b"one"), Ok(1));
+}
+
+#[test]
 fn a_sync_that_fails_fails_its_batch_and_no_other() {
     for sync in 1..=4 {
         let disk = Disk::new(sync);

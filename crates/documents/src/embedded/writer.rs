@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use redb::{Database, Durability};
+use redb::{Durability, WriteTransaction};
 use tokio::sync::oneshot;
 
 use super::handle::Handle;
@@ -34,7 +34,7 @@ pub(super) fn run(queue: &Queue<Asking>, handle: &Handle, limits: &Limits, tally
         if batch.is_empty() {
             continue;
         }
-        match handle.write(|database| commit(database, &batch, limits)) {
+        match handle.write(|transaction| commit(transaction, &batch, limits)) {
             Ok(outcomes) => {
                 count(&outcomes, handle, tally);
                 answer(batch, outcomes);
@@ -51,8 +51,7 @@ pub(super) fn run(queue: &Queue<Asking>, handle: &Handle, limits: &Limits, tally
 type Outcomes = Vec<Result<Version, StoreError>>;
 
 /// Makes the changes, durable all together; if none can be made, nothing is written.
-fn commit(database: &Database, batch: &[Asking], limits: &Limits) -> Result<Outcomes, Trouble> {
-    let mut transaction = database.begin_write()?;
+fn commit(mut transaction: WriteTransaction, batch: &[Asking], limits: &Limits) -> Result<Outcomes, Trouble> {
     transaction.set_durability(Durability::Immediate)?;
     // Commits in two phases too, on which `handle` relies.
     transaction.set_quick_repair(true);
@@ -65,9 +64,9 @@ fn commit(database: &Database, batch: &[Asking], limits: &Limits) -> Result<Outc
     }
     drop(tables);
     if is_changed {
-        transaction.commit()?
+        transaction.commit()?;
     } else {
-        transaction.abort()?
+        transaction.abort()?;
     }
     Ok(outcomes)
 }

@@ -77,7 +77,7 @@ impl Client {
                 Some(ClientEvent::Handshaken { .. }) => {}
                 Some(event) => return event,
                 None => {
-                    let output = std::mem::take(self.session.output());
+                    let output = self.session.take_output();
                     self.socket.write_all(&output).unwrap();
                     match self.socket.read(&mut bytes).unwrap() {
                         0 => self.session.end_of_input(),

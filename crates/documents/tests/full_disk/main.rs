@@ -87,7 +87,7 @@ fn a_full_disk_fails_changes_and_nothing_else() {
     let mut failed = 0;
     tracing::subscriber::set_global_default(tracing_subscriber::fmt().with_writer(log.clone()).finish())
         .unwrap();
-    for number in 0..200 {
+    for number in 0..60 {
         match done(store.put(id(&format!("more/{number}")), &[b'y'; 5_000], None)) {
             Ok(version) => newest = version,
             other => failed += usize::from(is_broken(&other)),
@@ -95,7 +95,7 @@ fn a_full_disk_fails_changes_and_nothing_else() {
         let kept = done(store.get(id(&format!("kept/{}", number % 100)))).unwrap().unwrap();
         assert_eq!(kept.body.len(), 5_000);
     }
-    assert!(failed > 150, "{failed}");
+    assert!(failed > 30, "{failed}");
     fs::remove_file(ballast).unwrap();
     let version = done(store.put(id("after"), b"z", None)).expect("there is room again");
     assert!(version > newest);

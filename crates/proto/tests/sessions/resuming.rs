@@ -47,6 +47,17 @@ fn a_ticket_is_used_once() {
 }
 
 #[test]
+fn only_a_few_tickets_are_kept() {
+    let (setup, tls) = story();
+    // All are under way before the first ticket comes.
+    let mut pairs: Vec<Pair> = (0..6).map(|_| setup.ours(&tls.at(UNIX))).collect();
+    pairs.iter_mut().for_each(Pair::connect);
+    let mut later: Vec<Pair> = (0..6).map(|_| setup.ours(&tls.at(UNIX))).collect();
+    later.iter_mut().for_each(Pair::connect);
+    assert_eq!(later.iter().filter(|pair| pair.client.is_resumed()).count(), 4);
+}
+
+#[test]
 fn a_day_after_the_full_handshake_nothing_is_resumed_however_often_it_was_before() {
     let (setup, tls) = story();
     connect(&setup, &tls, 0);

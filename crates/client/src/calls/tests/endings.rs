@@ -303,4 +303,13 @@ fn what_a_person_must_look_into_ends_everything_that_waits() {
     assert_eq!(story.ended(), ["1: other NotBegun"]);
     story.call(2, "C");
     assert_eq!(story.ended(), none());
+
+    let mut story = Story::new(Limits::default(), true);
+    story.ask(1, "C");
+    story.call(2, "C");
+    story.reach();
+    assert_eq!(story.lines(), ["C #1"]);
+    let why = "no greeting".to_owned();
+    story.calls.fail(&crate::Error::NoHandshake { address: "a:1".parse().unwrap(), why });
+    assert_eq!(story.ended(), ["1: lost Unknown", "2: other NotBegun"]);
 }

@@ -110,6 +110,21 @@ fn a_connection_that_ends_before_its_greeting_is_tried_again_a_few_times() {
 }
 
 #[test]
+fn a_refusal_is_read_although_nothing_can_be_written_any_more() {
+    play(async {
+        let net = Net::new();
+        let client = net.lazy(|_| ());
+        let calling = tokio::spawn(async move { client.call(Request::line("GET a").repeatable()).await });
+        let server = net.accept().await;
+        server.breaks_writes();
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        server.says("ERR: no-certificate: one is needed\r\n");
+        let error = calling.await.unwrap().unwrap_err();
+        assert_eq!((error.code(), error.outcome()), (Some("no-certificate"), Outcome::NotBegun), "{error}");
+    });
+}
+
+#[test]
 fn a_silent_server_has_its_time() {
     play(async {
         let net = Net::new();

@@ -91,6 +91,29 @@ fn closing_waits_for_what_was_called_and_takes_no_more() {
     });
 }
 
+/// More posts than a task may receive in one turn, with the wish to close in the middle.
+#[test]
+fn closing_among_many_calls_ends_each() {
+    play(async {
+        let net = Net::new();
+        let (client, mut server) = net.connected().await;
+        let mut calls: Vec<_> =
+            (0..300).map(|n| Box::pin(client.call(Request::line(&format!("C {n}"))))).collect();
+        let mut closing = Box::pin(client.close());
+        let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+        calls[..150].iter_mut().for_each(|call| assert!(call.as_mut().poll(&mut cx).is_pending()));
+        assert!(closing.as_mut().poll(&mut cx).is_pending());
+        calls[150..].iter_mut().for_each(|call| assert!(call.as_mut().poll(&mut cx).is_pending()));
+        server.hears("C 299").await;
+        (1..=300).for_each(|sequence| server.says(reply(sequence, "x")));
+        for call in calls {
+            assert_eq!(call.await.unwrap().body, b"x");
+        }
+        closing.await;
+        server.gone().await;
+    });
+}
+
 #[test]
 fn closing_a_client_that_never_connected_ends_at_once() {
     play(async {

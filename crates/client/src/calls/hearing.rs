@@ -1,0 +1,148 @@
+//! What the server answers: whose it is, how parts become a whole, what an error says of the effect.
+
+use pinwire_proto::code::Code;
+use pinwire_proto::session;
+use pinwire_proto::wire::Sequence;
+
+use super::ending::{PASSING, is_one_of};
+use super::{Calls, Heard, Stage};
+use crate::{Answer, Error, Outcome};
+
+impl<K> Calls<K> {
+    /// The server answered.
+    ///
+    /// # Errors
+    /// What is wrong with it, in words: the connection cannot be trusted any more.
+    pub(crate) fn hear(&mut self, answer: session::Answer) -> Result<Heard, &'static str> {
+        if self.stage == Stage::BeforeGreeting {
+            return Err("an answer before the greeting");
+        }
+        let Some(sequence) = answer.sequence else {
+            let (code, text) = answer.status.err().ok_or("an OK to nothing")?;
+            self.closed(&code, &text);
+            return Ok(Heard::LastWord);
+        };
+        let sequence = number(&sequence).filter(|sequence| self.flights.contains_key(sequence));
+        let sequence = sequence.ok_or("the server answered what was not asked")?;
+        match (answer.more, answer.status) {
+            (true, Ok(())) => self.part(sequence, answer.headers, answer.body),
+            (true, Err(_)) => return Err("an error that is only a part"),
+            (false, Ok(())) => self.last_part(sequence, answer.headers, answer.body),
+            (false, Err((code, text))) => {
+                self.error(sequence, code, text, answer.headers, answer.body);
+            }
+        }
+        Ok(Heard::Answer)
+    }
+
+    /// The head of an answer came whose body is over the limit.
+    ///
+    /// # Errors
+    /// As [`hear`](Calls::hear).
+    pub(crate) fn hear_too_large(&mut self, head: session::Answer) -> Result<Heard, &'static str> {
+        let sequence = head.sequence.as_ref().and_then(number);
+        let call = sequence.and_then(|sequence| self.flights.get(&sequence)).and_then(|flight| flight.call);
+        if let Some(number) = call {
+            self.too_large(number);
+        }
+        self.hear(head)
+    }
+
+    fn part(&mut self, sequence: u64, headers: Vec<(String, String)>, body: Vec<u8>) {
+        let Some(flight) = self.flights.get_mut(&sequence) else { return };
+        let Some(number) = flight.call else { return };
+        let whole = flight.parts.get_or_insert_default();
+        if whole.body.len() + body.len() > self.limits.answer {
+            self.too_large(number);
+            return;
+        }
+        whole.headers.extend(headers);
+        match whole.body.is_empty() {
+            true => whole.body = body,
+            false => whole.body.extend_from_slice(&body),
+        }
+    }
+
+    fn last_part(&mut self, sequence: u64, headers: Vec<(String, String)>, body: Vec<u8>) {
+        let Some(flight) = self.flights.get(&sequence) else { return };
+        if flight.parts.is_none() {
+            self.answered(sequence, Ok(Answer { headers, body }));
+            return;
+        }
+        self.part(sequence, headers, body);
+        let whole = self.flights.get_mut(&sequence).and_then(|flight| flight.parts.take());
+        self.answered(sequence, Ok(whole.unwrap_or_default()));
+    }
+
+    fn error(
+        &mut self,
+        sequence: u64,
+        code: String,
+        text: String,
+        headers: Vec<(String, String)>,
+        body: Vec<u8>,
+    ) {
+        if Code::parse(&code).is_some_and(Code::is_of_connection) {
+            // The server is about to close: what would still be sent would not be read.
+            self.stage = Stage::Nothing;
+            if is_one_of(&code, PASSING) && self.broken_off(sequence, &code, &text) {
+                return;
+            }
+        }
+        let outcome = self.outcome(sequence, &code);
+        self.answered(sequence, Err(Error::Reply { code, text, headers, body, outcome }));
+    }
+
+    /// What an error says of the effect: `docs/PROTOCOL.md`, section 6.
+    fn outcome(&mut self, sequence: u64, code: &str) -> Outcome {
+        match Code::parse(code) {
+            Some(Code::Cancelled | Code::TimedOut | Code::Failed) => Outcome::Unknown,
+            // The connection's last word to a command that it breaks off.
+            Some(code) if code.is_of_connection() => Outcome::Unknown,
+            // It closes the connection: the first is of the command whose body it was, and any after it may be
+            // the last word to another.
+            Some(Code::BodyTooLarge) if self.was_too_large || !self.has_body(sequence) => Outcome::Unknown,
+            Some(Code::BodyTooLarge) => {
+                self.was_too_large = true;
+                Outcome::Answered
+            }
+            _ => Outcome::Answered,
+        }
+    }
+
+    fn has_body(&self, sequence: u64) -> bool {
+        let call = self.flights.get(&sequence).and_then(|flight| self.calls.get(&flight.call?));
+        call.is_some_and(|call| call.wanted.request.body_len() > 0)
+    }
+
+    /// The server goes away in the middle of a command; whether the command goes to the next connection.
+    fn broken_off(&mut self, sequence: u64, code: &str, text: &str) -> bool {
+        let Some(number) = self.flights.get(&sequence).and_then(|flight| flight.call) else { return false };
+        let goes = self.goes_again(number, Some(&Error::closed(code, text).to_string()));
+        if goes {
+            self.flights.remove(&sequence);
+        }
+        goes
+    }
+
+    fn answered(&mut self, sequence: u64, result: Result<Answer, Error>) {
+        self.taken_back.remove(&sequence);
+        if let Some(number) = self.flights.remove(&sequence).and_then(|flight| flight.call) {
+            self.end(number, result);
+        }
+    }
+
+    /// Its answer is not wanted any more: the server may end it, and what still comes is not kept.
+    fn too_large(&mut self, number: u64) {
+        let Some(sequence) = self.calls.get(&number).and_then(|call| call.sequence) else { return };
+        self.abandon(sequence);
+        self.taken_back.insert(sequence);
+        self.end(number, Err(Error::TooLarge { limit: self.limits.answer }));
+    }
+}
+
+/// The number of a sequence of ours.
+fn number(sequence: &Sequence) -> Option<u64> {
+    let number: u64 = sequence.as_str().parse().ok()?;
+    (Sequence::from(number) == *sequence).then_some(number)
+}
