@@ -158,7 +158,7 @@ fn own(client: usize) -> Own {
 
 /// No two are alike; most are small, some take many pages of the store.
 fn body(random: &mut fastrand::Rng) -> Vec<u8> {
-    let most = if random.u8(..16) == 0 { 100_000 } else { 2_000 };
+    let most = if random.u8(..32) == 0 { 40_000 } else { 400 };
     let length = 8 + random.usize(..most);
     std::iter::repeat_with(|| random.u8(..)).take(length).collect()
 }
