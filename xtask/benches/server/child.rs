@@ -3,13 +3,16 @@
 //! It prints its port; then, for every line that it is given, the time it has had on a processor. It ends
 //! with its standard input, and so never outlives who started it.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io::{BufRead, BufReader, Write, stdin};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use pinwire_documents::{self as documents, Embedded, Memory, commands};
 use pinwire_server::proto::identity::{KeyKind, generate};
 use pinwire_server::{Identity, Router, Server, ServerConfig, ServerTls, Sha1, Tickets, TrustList};
 use rustix::time::{ClockId, clock_gettime};
@@ -27,11 +30,11 @@ pub(crate) struct Served {
 }
 
 impl Served {
-    /// Starts a server that lets in whom the line `trust` names.
-    pub(crate) fn start(trust: &str) -> Result<Served, String> {
+    /// Starts a server with these commands that lets in whom the line `trust` names.
+    pub(crate) fn start(trust: &str, answers: &Answers) -> Result<Served, String> {
         let program = std::env::current_exe().map_err(|why| format!("where this program is: {why}"))?;
         let mut command = Command::new(program);
-        command.args([SERVE, trust]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.args([SERVE, trust]).args(answers.words()).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().map_err(|why| format!("the server cannot be started: {why}"))?;
         let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
             return Err("the server has no pipes".to_owned());
@@ -75,20 +78,62 @@ impl Drop for Served {
     }
 }
 
+/// What the server's commands are.
+pub(crate) enum Answers {
+    /// A router's own GET, of 100 bytes.
+    Fixed,
+    /// Documents in memory.
+    Memory,
+    /// Documents in this file.
+    File(PathBuf),
+}
+
+impl Answers {
+    fn words(&self) -> Vec<OsString> {
+        match self {
+            Answers::Fixed => vec!["fixed".into()],
+            Answers::Memory => vec!["memory".into()],
+            Answers::File(path) => vec!["file".into(), path.into()],
+        }
+    }
+
+    /// What [`words`](Answers::words) said.
+    pub(crate) fn read(words: &[&str]) -> Result<Answers, String> {
+        match words {
+            ["fixed"] => Ok(Answers::Fixed),
+            ["memory"] => Ok(Answers::Memory),
+            ["file", path] => Ok(Answers::File(path.into())),
+            _ => Err("what is to be served?".to_owned()),
+        }
+    }
+
+    fn router(&self) -> Result<Router, String> {
+        Ok(match self {
+            Answers::Fixed => Router::new().command("GET", |_, to| to.ok(BODY)),
+            Answers::Memory => commands(Router::new(), Memory::new()),
+            Answers::File(path) => {
+                commands(Router::new(), words(Embedded::open(path, documents::Limits::default()))?)
+            }
+        })
+    }
+}
+
 /// The other end: serves until standard input ends.
-pub(crate) fn serve(trust: &str) -> Result<(), String> {
+pub(crate) fn serve(trust: &str, answers: &Answers) -> Result<(), String> {
     let identity = identity(KeyKind::P256)?;
     let trust = TrustList::parse(trust.as_bytes(), Sha1::Refuse).map_err(|_| "the trust line is bad")?;
     let tls = ServerTls::new(&identity, words(Tickets::new())?);
     let config = ServerConfig::new(SocketAddr::from(([127, 0, 0, 1], 0)), words(tls)?, trust).workers(1);
-    let server = words(Server::bind(config, Router::new().command("GET", |_, to| to.ok(BODY))))?;
+    let server = words(Server::bind(config, answers.router()?))?;
     println!("{}", server.local_addr().port());
-    thread::spawn(move || server.run());
+    let stopper = server.stopper();
+    let serving = thread::spawn(move || server.run());
     for _ in stdin().lines() {
         let spent = clock_gettime(ClockId::ProcessCPUTime);
         println!("{}", spent.tv_sec as f64 * 1e6 + spent.tv_nsec as f64 / 1e3);
     }
-    Ok(())
+    stopper.stop_now();
+    words(serving.join().map_err(|_| "the server panicked")?)
 }
 
 /// A new identity of the kind that `pinwire serve` makes for a server (P-256) or for its user (Ed25519).
@@ -104,7 +149,7 @@ pub(crate) fn words<T, E: ToString>(result: Result<T, E>) -> Result<T, String> {
 }
 
 /// What every GET is answered with: 100 bytes.
-const BODY: &str = "{\"Name\":\"Alice\",\"Office\":\"1-A\",\"Phone\":\"+00 000 000000\",\
+pub(crate) const BODY: &str = "{\"Name\":\"Alice\",\"Office\":\"1-A\",\"Phone\":\"+00 000 000000\",\
                     \"Mail\":\"alice.all@example.org\",\"Since\":2019}";
 
 const _: () = assert!(BODY.len() == 100);

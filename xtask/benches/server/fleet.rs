@@ -53,23 +53,20 @@ impl Fleet {
         Ok(())
     }
 
-    /// Sends `batch` so many times, over all connections in turn; each sends again once all is answered.
-    pub(crate) fn load(&mut self, batch: &Batch, batches: usize) -> Result<(), String> {
-        let mut unsent = batches;
-        for peer in self.peers.iter_mut().take(batches) {
+    /// Sends so many batches, over all connections and `batches` in turn; a connection sends again once all is
+    /// answered.
+    pub(crate) fn load(&mut self, batches: &[Batch], count: usize) -> Result<(), String> {
+        let mut unsent = batches.iter().cycle().take(count);
+        for (peer, batch) in self.peers.iter_mut().zip(unsent.by_ref()) {
             peer.send(batch, &mut self.room)?;
-            unsent -= 1;
         }
         let mut answered = 0;
-        while answered < batches {
+        while answered < count {
             answered += self.wait(|peer, room, heard| {
                 if heard != Heard::Answered {
                     return Ok(0);
                 }
-                if unsent > 0 {
-                    unsent -= 1;
-                    peer.send(batch, room)?;
-                }
+                unsent.next().map_or(Ok(()), |batch| peer.send(batch, room))?;
                 Ok(1)
             })?;
         }

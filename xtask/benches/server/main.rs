@@ -8,6 +8,8 @@
 #[cfg(target_os = "linux")]
 mod child;
 #[cfg(target_os = "linux")]
+mod documents;
+#[cfg(target_os = "linux")]
 mod fleet;
 #[cfg(target_os = "linux")]
 mod machine;
@@ -27,7 +29,10 @@ fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let done = match words[..] {
-        [child::SERVE, trust] => child::serve(trust),
+        [child::SERVE, trust, ref answers @ ..] => {
+            child::Answers::read(answers).and_then(|answers| child::serve(trust, &answers))
+        }
+        _ if words.contains(&"documents") => documents::bench(),
         // Cargo says --bench where it benches, and not where it tests.
         _ if words.contains(&"--bench") => options::Options::read(&words).and_then(|options| bench(&options)),
         _ if words.contains(&"--list") => Ok(()),
@@ -76,6 +81,7 @@ fn smoke() -> Result<(), String> {
         Some((column, _)) => Err(format!("{} cost nothing:\n{table}", column.name)),
         None if table.lines().count() < 4 => Err(format!("lines are missing:\n{table}")),
         None => {
+            documents::smoke()?;
             println!("smoke test ... ok");
             Ok(())
         }

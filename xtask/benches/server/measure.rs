@@ -6,7 +6,7 @@ use pinwire_server::Pin;
 use pinwire_server::proto::identity::KeyKind;
 use pinwire_server::proto::tls::ClientTls;
 
-use crate::child::{Served, identity, words};
+use crate::child::{Answers, Served, identity, words};
 use crate::fleet::Fleet;
 use crate::peer::Batch;
 use crate::table::Column;
@@ -84,13 +84,16 @@ impl fmt::Display for Scale {
 }
 
 impl Spread {
-    fn of(runs: usize, mut run: impl FnMut() -> Result<f64, String>) -> Result<Spread, String> {
-        let mut figures = (0..runs).map(|_| run()).collect::<Result<Vec<f64>, String>>()?;
+    pub(crate) fn of(runs: usize, mut run: impl FnMut() -> Result<f64, String>) -> Result<Spread, String> {
+        Spread::from((0..runs).map(|_| run()).collect::<Result<Vec<f64>, String>>()?)
+    }
+
+    pub(crate) fn from(mut figures: Vec<f64>) -> Result<Spread, String> {
         figures.sort_by(f64::total_cmp);
         let (Some(&min), Some(&max)) = (figures.first(), figures.last()) else {
             return Err("no run, no figure".to_owned());
         };
-        let median = (figures[(runs - 1) / 2] + figures[runs / 2]) / 2.0;
+        let median = (figures[(figures.len() - 1) / 2] + figures[figures.len() / 2]) / 2.0;
         Ok(Spread { min, median, max })
     }
 }
@@ -107,8 +110,8 @@ pub(crate) fn column(column: &Column, scale: &Scale) -> Result<Spread, String> {
 }
 
 fn load(connections: usize, depth: usize, batches: usize, runs: usize) -> Result<Spread, String> {
-    let (mut served, mut fleet) = start()?;
-    let batch = Batch::new(depth)?;
+    let (mut served, mut fleet) = start(&Answers::Fixed)?;
+    let batch = [Batch::new(depth)?];
     fleet.grow(connections)?;
     fleet.load(&batch, batches.div_ceil(5))?; // warms the caches and the branch predictors
     Spread::of(runs, || {
@@ -119,8 +122,8 @@ fn load(connections: usize, depth: usize, batches: usize, runs: usize) -> Result
 }
 
 fn idle((from, to): (usize, usize)) -> Result<f64, String> {
-    let (served, mut fleet) = start()?;
-    let batch = Batch::new(1)?;
+    let (served, mut fleet) = start(&Answers::Fixed)?;
+    let batch = [Batch::new(1)?];
     let mut resident = |connections| {
         fleet.grow(connections)?;
         fleet.load(&batch, connections)?; // one request each
@@ -132,7 +135,7 @@ fn idle((from, to): (usize, usize)) -> Result<f64, String> {
 
 /// From the accept to the greeting and the session ticket; the closing is not counted.
 fn handshake(count: usize) -> Result<f64, String> {
-    let (mut served, mut fleet) = start()?;
+    let (mut served, mut fleet) = start(&Answers::Fixed)?;
     fleet.grow(WARM_HANDSHAKES)?;
     let before = served.cpu()?;
     fleet.grow(WARM_HANDSHAKES + count)?;
@@ -140,10 +143,10 @@ fn handshake(count: usize) -> Result<f64, String> {
 }
 
 /// A server and clients that it lets in, none of them connected yet.
-fn start() -> Result<(Served, Fleet), String> {
+pub(crate) fn start(answers: &Answers) -> Result<(Served, Fleet), String> {
     let client = identity(KeyKind::Ed25519)?;
     let digests = client.certificate().map_err(ToString::to_string)?.digests;
-    let served = Served::start(&format!("{} name=bench\n", Pin::Spki(digests.spki)))?;
+    let served = Served::start(&format!("{} name=bench\n", Pin::Spki(digests.spki)), answers)?;
     let fleet = Fleet::new(served.address, &words(ClientTls::new(Some(&client)))?)?;
     Ok((served, fleet))
 }

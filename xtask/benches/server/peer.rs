@@ -57,9 +57,14 @@ impl Room {
 }
 
 impl Batch {
-    /// `commands` times the same command, with a sequence each.
+    /// `commands` times the same GET, with a sequence each.
     pub(crate) fn new(commands: usize) -> Result<Batch, String> {
-        let (mut bytes, request) = (Vec::new(), Request::line("GET employees/1-A"));
+        Batch::of(commands, &Request::line("GET employees/1-A"))
+    }
+
+    /// `commands` times the same command, with a sequence each.
+    pub(crate) fn of(commands: usize, request: &Request) -> Result<Batch, String> {
+        let mut bytes = Vec::new();
         for sequence in 0..commands {
             let sequence = Sequence::new(format!("{sequence:02}").as_bytes());
             words(request.encode(&mut bytes, sequence.as_ref(), None))?;

@@ -65,7 +65,7 @@ pub(crate) fn table(figures: &[(&Column, Spread)]) -> String {
 }
 
 /// Two or three digits that count; thousands are set apart.
-fn number(figure: f64) -> String {
+pub(crate) fn number(figure: f64) -> String {
     match figure.abs() {
         small if small < 2.0 => format!("{figure:.2}"),
         small if small < 100.0 => format!("{figure:.1}"),

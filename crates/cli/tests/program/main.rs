@@ -3,8 +3,11 @@
 
 mod bench;
 mod calls;
+mod crashes;
 mod documents;
 mod first_start;
+#[cfg(target_os = "linux")]
+mod full_disk;
 mod keys;
 mod library;
 mod refusals;
