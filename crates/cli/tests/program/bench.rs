@@ -88,10 +88,22 @@ impl Place {
 
     /// The library's client of the server at this address, as the program would be.
     pub(crate) fn builder(&self, address: &str) -> Builder {
+        Client::builder(address.parse().unwrap()).known_servers(self.known()).identity(self.identity())
+    }
+
+    /// The same for async code.
+    pub(crate) fn async_builder(&self, address: &str) -> pinwire_client::Builder {
+        let builder = pinwire_client::Client::builder(address.parse().unwrap());
+        builder.known_servers(self.known()).identity(self.identity())
+    }
+
+    fn known(&self) -> KnownServers {
+        KnownServers::parse(&self.read("known_servers")).unwrap()
+    }
+
+    fn identity(&self) -> Identity {
         let (certificate, key) = (self.read("client.crt"), self.read("client.key"));
-        let identity = Identity::from_pem(certificate.as_bytes(), key.as_bytes()).unwrap();
-        let known = KnownServers::parse(&self.read("known_servers")).unwrap();
-        Client::builder(address.parse().unwrap()).known_servers(known).identity(identity)
+        Identity::from_pem(certificate.as_bytes(), key.as_bytes()).unwrap()
     }
 
     pub(crate) fn client(&self, address: &str) -> Client {
