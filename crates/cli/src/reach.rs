@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 use pinwire_client::blocking::{Builder, Client};
-use pinwire_client::{Address, Error, Identity, KnownServers, Outcome, Request};
+use pinwire_client::{Address, Answer, Error, Identity, KnownServers, Outcome, Request};
 use pinwire_server::proto::code::Code;
 
 use crate::exit::{Exit, Failure};
@@ -96,8 +96,11 @@ impl Reached<'_> {
     /// Calls a command. An answer that is an error is an answer, but for `timed-out`: who of the two notices
     /// first that the time is over is chance, and no exit status depends on that.
     pub(crate) fn call(&self, request: Request) -> Result<Said, Failure> {
+        let changes_nothing = request.is_repeatable();
         match self.client.call(request.timeout(self.args.timeout)) {
-            Ok(answer) => Ok(Said { status: Ok(()), headers: answer.headers, body: answer.body }),
+            Ok(Answer { headers, body, .. }) => {
+                Ok(Said { status: Ok(()), headers, body, is_in_doubt: false })
+            }
             Err(Error::Reply { code, outcome, .. }) if code == Code::TimedOut.as_str() => {
                 let text = format!(
                     "no answer from {} in time; {LONGER}, as far as the server does; {outcome}",
@@ -105,8 +108,9 @@ impl Reached<'_> {
                 );
                 Err(Failure::new(Exit::NotReachable, text))
             }
-            Err(Error::Reply { code, text, headers, body, .. }) => {
-                Ok(Said { status: Err((code, text)), headers, body })
+            Err(Error::Reply { code, text, headers, body, outcome }) => {
+                let is_in_doubt = outcome == Outcome::Unknown && !changes_nothing;
+                Ok(Said { status: Err((code, text)), headers, body, is_in_doubt })
             }
             Err(error) => Err(self.args.failure(&error, "no answer from")),
         }

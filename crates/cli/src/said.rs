@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use pinwire_client::Outcome;
 use pinwire_server::proto::code::Code;
 use serde::Serialize;
 
@@ -13,6 +14,8 @@ pub(crate) struct Said {
     pub(crate) status: Result<(), (String, String)>,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
+    /// Whether the error leaves open what became of a command that may have changed something.
+    pub(crate) is_in_doubt: bool,
 }
 
 impl Said {
@@ -48,6 +51,9 @@ impl Said {
     pub(crate) fn complain(&self) {
         if let Err((code, text)) = &self.status {
             error_line(code, text);
+        }
+        if self.is_in_doubt {
+            output::remark(Outcome::Unknown);
         }
     }
 
@@ -113,7 +119,7 @@ mod tests {
     fn said(status: Result<(), (&str, &str)>, headers: &[(&str, &str)]) -> Said {
         let owned = |(a, b): (&str, &str)| (a.to_owned(), b.to_owned());
         let headers = headers.iter().copied().map(owned).collect();
-        Said { status: status.map_err(owned), headers, body: b"body".to_vec() }
+        Said { status: status.map_err(owned), headers, body: b"body".to_vec(), is_in_doubt: false }
     }
 
     #[test]

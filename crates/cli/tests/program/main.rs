@@ -9,6 +9,7 @@ mod first_start;
 #[cfg(target_os = "linux")]
 mod full_disk;
 mod keys;
+mod last_words;
 mod library;
 mod refusals;
 mod resumed;
