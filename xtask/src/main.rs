@@ -16,7 +16,8 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 usage: cargo xtask ci [--allow-dirty]   all that CI checks; --allow-dirty packages what is not committed
        cargo xtask tidy                 crate directions, versions, docs against code
-       cargo xtask bench [--quick]      what a request, a handshake and an idle connection cost the server";
+       cargo xtask bench [--quick]      what a request, a handshake and an idle connection cost the server
+       cargo xtask bench documents      durable PUTs a second, and what a GET costs the server";
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();

@@ -49,4 +49,6 @@ const USAGE: &str = "\
 usage: cargo xtask bench [--quick] [--connections N] [--only COLUMN]
   --quick          some 20 s: fewer and shorter runs, fewer idle connections
   --connections N  idle memory is the slope from 1,000 to N connections (8,000)
-  --only COLUMN    64x1, 64x16, 1000x1, idle or handshake alone";
+  --only COLUMN    64x1, 64x16, 1000x1, idle or handshake alone
+       cargo xtask bench documents
+  durable PUTs a second beside the disk's own rate, and a GET from the file beside one from memory";
