@@ -79,7 +79,14 @@ struct Flight {
     /// The call that waits for it; none if the caller has gone.
     call: Option<u64>,
     /// What came of an answer in parts.
-    parts: Option<Answer>,
+    parts: Option<Parts>,
+}
+
+#[derive(Debug, Default)]
+struct Parts {
+    whole: Answer,
+    /// What it takes in memory, headers included: parts without bodies add up too.
+    bytes: usize,
 }
 
 /// What may be sent.

@@ -12,7 +12,8 @@ pub struct Limits {
     /// Calls at once, in flight or in line: each keeps its request in memory. Beyond them a call waits for
     /// room before it stands in line, and its deadline passes meanwhile.
     pub calls: usize,
-    /// Bytes of one answer's body, its parts joined. Beyond: [`Error::TooLarge`](crate::Error::TooLarge).
+    /// Bytes of one answer's body. Of an answer in parts, joined: of the bodies and of what the headers take in
+    /// memory. Beyond: [`Error::TooLarge`](crate::Error::TooLarge).
     pub answer: usize,
     /// Bytes of output that wait for the socket above which no further command is encoded: one command more
     /// than that is all the output that ever waits. The default is four full TLS records.

@@ -51,11 +51,13 @@ impl<K> Calls<K> {
     fn part(&mut self, sequence: u64, headers: Vec<(String, String)>, body: Vec<u8>) {
         let Some(flight) = self.flights.get_mut(&sequence) else { return };
         let Some(number) = flight.call else { return };
-        let whole = flight.parts.get_or_insert_default();
-        if whole.body.len() + body.len() > self.limits.answer {
+        let parts = flight.parts.get_or_insert_default();
+        parts.bytes += body.len() + headers.iter().map(kept).sum::<usize>();
+        if parts.bytes > self.limits.answer {
             self.too_large(number);
             return;
         }
+        let whole = &mut parts.whole;
         whole.headers.extend(headers);
         match whole.body.is_empty() {
             true => whole.body = body,
@@ -70,8 +72,8 @@ impl<K> Calls<K> {
             return;
         }
         self.part(sequence, headers, body);
-        let whole = self.flights.get_mut(&sequence).and_then(|flight| flight.parts.take());
-        self.answered(sequence, Ok(whole.unwrap_or_default()));
+        let parts = self.flights.get_mut(&sequence).and_then(|flight| flight.parts.take());
+        self.answered(sequence, Ok(parts.unwrap_or_default().whole));
     }
 
     fn error(
@@ -139,6 +141,11 @@ impl<K> Calls<K> {
         self.taken_back.insert(sequence);
         self.end(number, Err(Error::TooLarge { limit: self.limits.answer }));
     }
+}
+
+/// Bytes that a header takes in memory.
+fn kept(header: &(String, String)) -> usize {
+    size_of_val(header) + header.0.len() + header.1.len()
 }
 
 /// The number of a sequence of ours.

@@ -244,7 +244,11 @@ fn parts_are_joined_with_their_headers() {
     story.says();
     story.hears("OK\r\nSequence: 1\r\nSize: 1\r\nMore: yes\r\nA: 1\r\n\r\nx");
     story.hears("OK\r\nSequence: 1\r\nSize: 0\r\nB: 2\r\n\r\n");
-    assert_eq!(story.ended(), ["1: OK x"]);
+    let answer = story.answer();
+    assert_eq!(
+        (answer.body.as_slice(), answer.header("a"), answer.header("b")),
+        (&b"x"[..], Some("1"), Some("2"))
+    );
 }
 
 #[test]
@@ -274,6 +278,21 @@ fn an_answer_over_the_limit_is_cancelled_and_not_kept() {
     story.hears(part(3, "abc") + &reply(3, "def"));
     assert_eq!(story.ended(), ["3: too large Unknown"], "the last part counts too");
     assert_eq!(story.says(), "", "and after it there is nothing to cancel");
+}
+
+/// Parts without bodies, without an end: what they bring is kept too.
+#[test]
+fn headers_of_parts_count_against_the_limit() {
+    let mut story = Story::new(Limits { answer: 1_000, ..Limits::default() }, true);
+    story.connect();
+    story.call(1, "WATCH");
+    story.says();
+    let part = format!("OK\r\nSequence: 1\r\nSize: 0\r\nMore: yes\r\nA: {}\r\n\r\n", "x".repeat(400));
+    story.hears(part.clone() + &part);
+    assert_eq!(story.ended(), none());
+    story.hears(part);
+    assert_eq!(story.ended(), ["1: too large Unknown"]);
+    assert_eq!(story.lines(), ["CANCEL 1"]);
 }
 
 #[test]
