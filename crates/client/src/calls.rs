@@ -78,6 +78,7 @@ struct Call<K> {
 struct Flight {
     /// The call that waits for it; none if the caller has gone.
     call: Option<u64>,
+    has_body: bool,
     /// What came of an answer in parts.
     parts: Option<Parts>,
 }
@@ -231,12 +232,13 @@ impl<K> Calls<K> {
         let before = session.unsent();
         self.sequence += 1;
         if let Err(misuse) = session.send(&call.wanted.request, Some(&self.sequence.into()), Some(left)) {
-            self.end(number, Err(misuse.into()));
+            self.end_unbegun(number, &misuse.into());
             return;
         }
         call.sequence = Some(self.sequence);
         call.attempts += 1;
-        self.flights.insert(self.sequence, Flight { call: Some(number), parts: None });
+        let has_body = call.wanted.request.body_len() > 0;
+        self.flights.insert(self.sequence, Flight { call: Some(number), has_body, parts: None });
         self.early += session.unsent() - before;
     }
 }

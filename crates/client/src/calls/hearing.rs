@@ -92,6 +92,8 @@ impl<K> Calls<K> {
             }
         }
         let outcome = self.outcome(sequence, &code);
+        // That this attempt came to nothing says nothing of an earlier one.
+        let outcome = if self.is_in_doubt(sequence) { Outcome::Unknown } else { outcome };
         self.answered(sequence, Err(Error::Reply { code, text, headers, body, outcome }));
     }
 
@@ -113,8 +115,12 @@ impl<K> Calls<K> {
     }
 
     fn has_body(&self, sequence: u64) -> bool {
+        self.flights.get(&sequence).is_some_and(|flight| flight.has_body)
+    }
+
+    fn is_in_doubt(&self, sequence: u64) -> bool {
         let call = self.flights.get(&sequence).and_then(|flight| self.calls.get(&flight.call?));
-        call.is_some_and(|call| call.wanted.request.body_len() > 0)
+        call.is_some_and(|call| call.doubt.is_some())
     }
 
     /// The server goes away in the middle of a command; whether the command goes to the next connection.
