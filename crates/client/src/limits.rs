@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::client::within_reason;
+
 /// What a client allows itself and its server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -29,9 +31,9 @@ pub struct Limits {
     pub backoff_most: Duration,
     /// How long a goodbye, or what still comes after a failed write, may take.
     pub linger: Duration,
-    /// How long a server may give no sign of life once it owes an answer whose time is over. Then the
-    /// connection counts as lost: a peer that has gone without a word would else be waited for until the
-    /// system gives up, a quarter of an hour.
+    /// How long a server may give no sign of life while it owes an answer whose time is over or that was taken
+    /// back, or its last word after it began to say why it closes. Then the connection counts as lost: a peer
+    /// that has gone without a word would else be waited for until the system gives up, a quarter of an hour.
     pub silence: Duration,
 }
 
@@ -52,11 +54,15 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// With room for one where nothing at all would go on.
+    /// With room for one where nothing at all would go on, and with times that a clock can be set to.
     pub(crate) fn usable(mut self) -> Limits {
         let Limits { in_flight, calls, unsent, .. } = &mut self;
         for limit in [in_flight, calls, unsent] {
             *limit = (*limit).max(1);
+        }
+        let Limits { backoff, backoff_most, linger, silence, .. } = &mut self;
+        for time in [backoff, backoff_most, linger, silence] {
+            *time = within_reason(*time);
         }
         self
     }
