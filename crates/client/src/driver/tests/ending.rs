@@ -287,3 +287,14 @@ fn times_without_end_are_far_away() {
         assert!(matches!(error, Error::TimedOut { .. }), "{error}");
     });
 }
+
+#[test]
+fn a_command_that_is_never_answered_is_no_call() {
+    play(async {
+        let net = Net::new();
+        let (client, mut server) = net.connected().await;
+        let error = client.call(Request::line("Cancel 1")).await.unwrap_err();
+        assert!(matches!(error, Error::Misuse(_)), "{error}");
+        assert_eq!(server.heard(), "");
+    });
+}
