@@ -28,6 +28,8 @@ pub(crate) struct Calls<K> {
     line: Line,
     deadlines: BTreeSet<(Instant, u64)>,
     flights: BTreeMap<u64, Flight>,
+    /// How many of them nobody waits for.
+    abandoned: usize,
     /// Flights that the server is still to be told to end.
     taken_back: BTreeSet<u64>,
     /// The latest sequence. Never used again, on no connection.
@@ -108,6 +110,7 @@ impl<K> Calls<K> {
             line: Line::default(),
             deadlines: BTreeSet::new(),
             flights: BTreeMap::new(),
+            abandoned: 0,
             taken_back: BTreeSet::new(),
             sequence: 0,
             stage: Stage::Nothing,
@@ -140,19 +143,21 @@ impl<K> Calls<K> {
         }
     }
 
-    /// Ends the calls whose time is over; whether one of them was in flight. The server was told how long they
-    /// wait: it needs no word, and owes one.
-    pub(crate) fn expire(&mut self, now: Instant) -> bool {
-        let mut is_owed = false;
+    /// Ends the calls whose time is over. The server was told how long they wait: it needs no word.
+    pub(crate) fn expire(&mut self, now: Instant) {
         while let Some(&(_, number)) = self.deadlines.first().filter(|(deadline, _)| *deadline <= now) {
             let Some(call) = self.remove(number) else { break };
             if let Some(sequence) = call.sequence {
                 self.abandon(sequence);
-                is_owed = true;
             }
             self.time_out(call);
         }
-        is_owed
+    }
+
+    /// Whether a server has to say something by itself: that a command is timed out or cancelled, or the last
+    /// word after it has begun to say why it closes.
+    pub(crate) fn is_owed(&self) -> bool {
+        self.abandoned > 0 || self.stage == Stage::Nothing
     }
 
     fn time_out(&mut self, call: Call<K>) {

@@ -71,6 +71,7 @@ impl<K> Calls<K> {
     fn disconnect(&mut self) -> Vec<(u64, bool)> {
         self.stage = Stage::Nothing;
         self.taken_back.clear();
+        self.abandoned = 0;
         let flights = std::mem::take(&mut self.flights).into_values();
         flights.filter_map(|flight| Some((flight.call?, flight.parts.is_some()))).collect()
     }
@@ -132,7 +133,8 @@ impl<K> Calls<K> {
     /// Nobody waits for this flight any more. It counts until its final answer.
     pub(super) fn abandon(&mut self, sequence: u64) {
         if let Some(flight) = self.flights.get_mut(&sequence) {
-            (flight.call, flight.parts) = (None, None);
+            flight.parts = None;
+            self.abandoned += usize::from(flight.call.take().is_some());
         }
     }
 }

@@ -135,8 +135,10 @@ impl<K> Calls<K> {
 
     fn answered(&mut self, sequence: u64, result: Result<Answer, Error>) {
         self.taken_back.remove(&sequence);
-        if let Some(number) = self.flights.remove(&sequence).and_then(|flight| flight.call) {
-            self.end(number, result);
+        match self.flights.remove(&sequence).map(|flight| flight.call) {
+            Some(Some(number)) => self.end(number, result),
+            Some(None) => self.abandoned -= 1,
+            None => {}
         }
     }
 
