@@ -232,7 +232,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pipe<S> {
                 Some(Turn::Handshaken)
             }
             ClientEvent::Greeting(Greeting::Ok) => {
-                self.stage = Stage::Open;
+                self.owed_since = None;
+                self.stage = match (self.stage, &self.broken) {
+                    (Stage::Connecting { deadline }, Some(_)) => Stage::Listening { until: deadline },
+                    _ => Stage::Open,
+                };
                 Some(Turn::Greeted)
             }
             ClientEvent::Greeting(Greeting::Refused { code, text }) => {

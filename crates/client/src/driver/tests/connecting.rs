@@ -113,14 +113,32 @@ fn a_connection_that_ends_before_its_greeting_is_tried_again_a_few_times() {
 fn a_refusal_is_read_although_nothing_can_be_written_any_more() {
     play(async {
         let net = Net::new();
+        net.break_writes(true);
         let client = net.lazy(|_| ());
         let calling = tokio::spawn(async move { client.call(Request::line("GET a").repeatable()).await });
         let server = net.accept().await;
-        server.breaks_writes();
         tokio::time::sleep(Duration::from_millis(500)).await;
         server.says("ERR: no-certificate: one is needed\r\n");
         let error = calling.await.unwrap().unwrap_err();
         assert_eq!((error.code(), error.outcome()), (Some("no-certificate"), Outcome::NotBegun), "{error}");
+    });
+}
+
+#[test]
+fn a_connection_that_can_only_be_read_is_given_up_although_its_greeting_came() {
+    play(async {
+        let net = Net::new();
+        net.break_writes(true);
+        let client = net.lazy(|_| ());
+        let calling = tokio::spawn(async move { client.call(Request::line("GET a").repeatable()).await });
+        let server = net.accept().await;
+        net.break_writes(false);
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        server.says("OK\r\n");
+        let mut server = net.greet().await;
+        server.hears("GET a").await;
+        server.says(reply(2, "x"));
+        assert_eq!(calling.await.unwrap().unwrap().body, b"x");
     });
 }
 
