@@ -23,13 +23,15 @@ impl<K> Calls<K> {
 
     /// The connection ended without a last word: nobody knows how far what was sent has come.
     pub(crate) fn lost(&mut self, why: &str) {
-        for (number, _) in self.disconnect() {
-            if !self.goes_again(number, Some(why)) {
-                let error = Error::Lost { why: why.to_owned(), outcome: Outcome::Unknown };
-                self.end(number, Err(error));
-            }
-        }
+        self.break_off(why);
         self.remain(&Error::Lost { why: why.to_owned(), outcome: Outcome::NotBegun });
+    }
+
+    /// The connection ended without a greeting, and another is made for what has not left, whether or not
+    /// connections are made again later.
+    pub(crate) fn not_greeted(&mut self, why: &str) {
+        self.break_off(why);
+        self.trouble = Some(why.to_owned());
     }
 
     /// There is no connection, for a reason that may pass.
@@ -50,6 +52,16 @@ impl<K> Calls<K> {
     pub(crate) fn abort(&mut self, why: &str) {
         self.reconnects = false;
         self.lost(why);
+    }
+
+    /// What was in flight may have been begun.
+    fn break_off(&mut self, why: &str) {
+        for (number, _) in self.disconnect() {
+            if !self.goes_again(number, Some(why)) {
+                let error = Error::Lost { why: why.to_owned(), outcome: Outcome::Unknown };
+                self.end(number, Err(error));
+            }
+        }
     }
 
     /// What was in flight was not begun; if the reason passes it goes to the next connection. Parts of an answer
