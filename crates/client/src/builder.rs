@@ -96,7 +96,8 @@ impl Builder {
     }
 
     /// A client that connects when its first call is made. What [`connect`](Builder::connect) would return
-    /// then ends that call. A [repeatable](crate::Request::repeatable) command leaves together with the last
+    /// then ends that call; only what may pass, as [`NotReachable`](Error::NotReachable), is waited for until
+    /// the call's deadline if this client [reconnects](Builder::reconnect). A [repeatable](crate::Request::repeatable) command leaves together with the last
     /// message of the handshake: its answer is there a round trip sooner.
     ///
     /// # Errors

@@ -28,6 +28,8 @@ pub(crate) struct Calls<K> {
     line: Line,
     deadlines: BTreeSet<(Instant, u64)>,
     flights: BTreeMap<u64, Flight>,
+    /// How many of them nobody waits for.
+    abandoned: usize,
     /// Flights that the server is still to be told to end.
     taken_back: BTreeSet<u64>,
     /// The latest sequence. Never used again, on no connection.
@@ -78,8 +80,16 @@ struct Call<K> {
 struct Flight {
     /// The call that waits for it; none if the caller has gone.
     call: Option<u64>,
+    has_body: bool,
     /// What came of an answer in parts.
-    parts: Option<Answer>,
+    parts: Option<Parts>,
+}
+
+#[derive(Debug, Default)]
+struct Parts {
+    whole: Answer,
+    /// What it takes in memory, headers included: parts without bodies add up too.
+    bytes: usize,
 }
 
 /// What may be sent.
@@ -100,6 +110,7 @@ impl<K> Calls<K> {
             line: Line::default(),
             deadlines: BTreeSet::new(),
             flights: BTreeMap::new(),
+            abandoned: 0,
             taken_back: BTreeSet::new(),
             sequence: 0,
             stage: Stage::Nothing,
@@ -132,19 +143,21 @@ impl<K> Calls<K> {
         }
     }
 
-    /// Ends the calls whose time is over; whether one of them was in flight. The server was told how long they
-    /// wait: it needs no word, and owes one.
-    pub(crate) fn expire(&mut self, now: Instant) -> bool {
-        let mut is_owed = false;
+    /// Ends the calls whose time is over. The server was told how long they wait: it needs no word.
+    pub(crate) fn expire(&mut self, now: Instant) {
         while let Some(&(_, number)) = self.deadlines.first().filter(|(deadline, _)| *deadline <= now) {
             let Some(call) = self.remove(number) else { break };
             if let Some(sequence) = call.sequence {
                 self.abandon(sequence);
-                is_owed = true;
             }
             self.time_out(call);
         }
-        is_owed
+    }
+
+    /// Whether a server has to say something by itself: that a command is timed out or cancelled, or the last
+    /// word after it has begun to say why it closes.
+    pub(crate) fn is_owed(&self) -> bool {
+        self.abandoned > 0 || self.stage == Stage::Nothing
     }
 
     fn time_out(&mut self, call: Call<K>) {
@@ -224,12 +237,13 @@ impl<K> Calls<K> {
         let before = session.unsent();
         self.sequence += 1;
         if let Err(misuse) = session.send(&call.wanted.request, Some(&self.sequence.into()), Some(left)) {
-            self.end(number, Err(misuse.into()));
+            self.end_unbegun(number, &misuse.into());
             return;
         }
         call.sequence = Some(self.sequence);
         call.attempts += 1;
-        self.flights.insert(self.sequence, Flight { call: Some(number), parts: None });
+        let has_body = call.wanted.request.body_len() > 0;
+        self.flights.insert(self.sequence, Flight { call: Some(number), has_body, parts: None });
         self.early += session.unsent() - before;
     }
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use pinwire_proto::certificate::Certificate;
-use pinwire_proto::wire::Request;
+use pinwire_proto::wire::{Misuse, Request};
 use tokio::runtime::Handle;
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore, TryAcquireError, mpsc, oneshot};
 use tokio::time::Instant;
@@ -82,7 +82,7 @@ impl Client {
     /// # Errors
     /// Every [`Error`]; [`Error::outcome`] says what became of the command.
     pub async fn call(&self, request: Request) -> Result<Answer, Error> {
-        request.check()?;
+        check(&request)?;
         let limit = request.time_limit().map_or(self.shared.timeout, within_reason);
         let deadline = Instant::now() + limit;
         let room = self.room(deadline, limit).await?;
@@ -205,6 +205,16 @@ impl Drop for Waiting<'_> {
             // A driver that has ended has nothing to take back.
             let _ = self.posts.send(Post::Cancel(self.number));
         }
+    }
+}
+
+/// Whether the protocol can say it, and will answer it.
+fn check(request: &Request) -> Result<(), Misuse> {
+    request.check()?;
+    match request.name().eq_ignore_ascii_case("CANCEL") {
+        // Its caller would wait in vain, and the server would seem to owe an answer.
+        true => Err(Misuse::new("CANCEL is never answered; drop the call's future to take a command back")),
+        false => Ok(()),
     }
 }
 

@@ -242,13 +242,7 @@ impl<D: Dial> Driver<D> {
                 self.fail_first(Error::Refused { code, text });
             }
             Over::Lost(why) => self.calls.lost(&why),
-            Over::BeforeGreeting(why) => {
-                if self.first.is_none() {
-                    self.calls.lost(&why);
-                } else if self.backoff.failures() >= self.settings.limits.attempts {
-                    self.fail_first(Error::NoHandshake { address, why });
-                }
-            }
+            Over::BeforeGreeting(why) => self.not_greeted(why),
             Over::NotReachable(error) => {
                 let error = Error::NotReachable { address, error: Arc::new(error) };
                 self.calls.not_connected(&error);
@@ -258,6 +252,17 @@ impl<D: Dial> Driver<D> {
             Over::Wrong(error) => self.wrong(error),
         }
         true
+    }
+
+    /// Nothing is said against this client: another connection is made, a few times also for a client that makes
+    /// none later.
+    fn not_greeted(&mut self, why: String) {
+        let is_often = self.backoff.failures() >= self.settings.limits.attempts;
+        if !is_often {
+            return self.calls.not_greeted(&why);
+        }
+        self.calls.lost(&why);
+        self.fail_first(Error::NoHandshake { address: self.settings.right.address.clone(), why });
     }
 
     fn wrong(&mut self, error: Error) {

@@ -63,7 +63,8 @@ pub enum Error {
         headers: Vec<(String, String)>,
         /// The answer's body; empty unless the server's own commands say more there.
         body: Vec<u8>,
-        /// What became of the command: mostly `Answered`, which leaves it to the code.
+        /// What became of the command: mostly `Answered`, which leaves it to the code. `Unknown` too where this
+        /// was a second attempt, and the first may have had its effect.
         outcome: Outcome,
     },
     /// The server closed the connection and said why, and this command had no answer: it was not begun.
@@ -89,7 +90,7 @@ pub enum Error {
         /// What the connection was last wanting, if it was that.
         why: Option<String>,
     },
-    /// The answer's body is larger than [`Limits::answer`](crate::Limits::answer); it was thrown away.
+    /// The answer is larger than [`Limits::answer`](crate::Limits::answer); it was thrown away.
     TooLarge {
         /// That limit, bytes.
         limit: usize,

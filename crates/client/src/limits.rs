@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::client::within_reason;
+
 /// What a client allows itself and its server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -12,7 +14,8 @@ pub struct Limits {
     /// Calls at once, in flight or in line: each keeps its request in memory. Beyond them a call waits for
     /// room before it stands in line, and its deadline passes meanwhile.
     pub calls: usize,
-    /// Bytes of one answer's body, its parts joined. Beyond: [`Error::TooLarge`](crate::Error::TooLarge).
+    /// Bytes of one answer's body. Of an answer in parts, joined: of the bodies and of what the headers take in
+    /// memory. Beyond: [`Error::TooLarge`](crate::Error::TooLarge).
     pub answer: usize,
     /// Bytes of output that wait for the socket above which no further command is encoded: one command more
     /// than that is all the output that ever waits. The default is four full TLS records.
@@ -28,9 +31,9 @@ pub struct Limits {
     pub backoff_most: Duration,
     /// How long a goodbye, or what still comes after a failed write, may take.
     pub linger: Duration,
-    /// How long a server may give no sign of life once it owes an answer whose time is over. Then the
-    /// connection counts as lost: a peer that has gone without a word would else be waited for until the
-    /// system gives up, a quarter of an hour.
+    /// How long a server may give no sign of life while it owes an answer whose time is over or that was taken
+    /// back, or its last word after it began to say why it closes. Then the connection counts as lost: a peer
+    /// that has gone without a word would else be waited for until the system gives up, a quarter of an hour.
     pub silence: Duration,
 }
 
@@ -51,11 +54,15 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// With room for one where nothing at all would go on.
+    /// With room for one where nothing at all would go on, and with times that a clock can be set to.
     pub(crate) fn usable(mut self) -> Limits {
         let Limits { in_flight, calls, unsent, .. } = &mut self;
         for limit in [in_flight, calls, unsent] {
             *limit = (*limit).max(1);
+        }
+        let Limits { backoff, backoff_most, linger, silence, .. } = &mut self;
+        for time in [backoff, backoff_most, linger, silence] {
+            *time = within_reason(*time);
         }
         self
     }

@@ -23,13 +23,15 @@ impl<K> Calls<K> {
 
     /// The connection ended without a last word: nobody knows how far what was sent has come.
     pub(crate) fn lost(&mut self, why: &str) {
-        for number in self.disconnect() {
-            if !self.goes_again(number, Some(why)) {
-                let error = Error::Lost { why: why.to_owned(), outcome: Outcome::Unknown };
-                self.end(number, Err(error));
-            }
-        }
+        self.break_off(why);
         self.remain(&Error::Lost { why: why.to_owned(), outcome: Outcome::NotBegun });
+    }
+
+    /// The connection ended without a greeting, and another is made for what has not left, whether or not
+    /// connections are made again later.
+    pub(crate) fn not_greeted(&mut self, why: &str) {
+        self.break_off(why);
+        self.trouble = Some(why.to_owned());
     }
 
     /// There is no connection, for a reason that may pass.
@@ -39,7 +41,7 @@ impl<K> Calls<K> {
 
     /// There is no connection, for a reason that a person must look into.
     pub(crate) fn fail(&mut self, error: &Error) {
-        for number in self.disconnect() {
+        for (number, _) in self.disconnect() {
             // It left before the greeting, and what came instead of one tells nothing.
             self.end(number, Err(Error::Lost { why: error.to_string(), outcome: Outcome::Unknown }));
         }
@@ -52,20 +54,38 @@ impl<K> Calls<K> {
         self.lost(why);
     }
 
-    /// What was in flight was not begun; if the reason passes it goes to the next connection.
-    fn not_begun(&mut self, error: &Error, passes: bool) {
-        for number in self.disconnect() {
-            if !(passes && self.goes_again(number, None)) {
-                self.end_unbegun(number, error);
+    /// What was in flight may have been begun.
+    fn break_off(&mut self, why: &str) {
+        for (number, _) in self.disconnect() {
+            if !self.goes_again(number, Some(why)) {
+                let error = Error::Lost { why: why.to_owned(), outcome: Outcome::Unknown };
+                self.end(number, Err(error));
             }
         }
     }
 
-    /// The connection is gone; the calls that were in flight over it.
-    fn disconnect(&mut self) -> Vec<u64> {
+    /// What was in flight was not begun; if the reason passes it goes to the next connection. Parts of an answer
+    /// prove the contrary.
+    fn not_begun(&mut self, error: &Error, passes: bool) {
+        for (number, is_begun) in self.disconnect() {
+            let doubt = is_begun.then(|| error.to_string());
+            if passes && self.goes_again(number, doubt.as_deref()) {
+                continue;
+            }
+            match doubt {
+                Some(why) => self.end(number, Err(Error::Lost { why, outcome: Outcome::Unknown })),
+                None => self.end_unbegun(number, error),
+            }
+        }
+    }
+
+    /// The connection is gone; the calls that were in flight over it, and whether each has had parts of an answer.
+    fn disconnect(&mut self) -> Vec<(u64, bool)> {
         self.stage = Stage::Nothing;
         self.taken_back.clear();
-        std::mem::take(&mut self.flights).into_values().filter_map(|flight| flight.call).collect()
+        self.abandoned = 0;
+        let flights = std::mem::take(&mut self.flights).into_values();
+        flights.filter_map(|flight| Some((flight.call?, flight.parts.is_some()))).collect()
     }
 
     /// Puts a call back into the line, if that may be: one that is in `doubt` only if it does no harm twice.
@@ -100,7 +120,7 @@ impl<K> Calls<K> {
     }
 
     /// Ends a call that was not begun now; an earlier attempt may have been.
-    fn end_unbegun(&mut self, number: u64, error: &Error) {
+    pub(super) fn end_unbegun(&mut self, number: u64, error: &Error) {
         let doubt = self.calls.get_mut(&number).and_then(|call| call.doubt.take());
         let error = match doubt {
             None => error.clone(),
@@ -125,7 +145,8 @@ impl<K> Calls<K> {
     /// Nobody waits for this flight any more. It counts until its final answer.
     pub(super) fn abandon(&mut self, sequence: u64) {
         if let Some(flight) = self.flights.get_mut(&sequence) {
-            (flight.call, flight.parts) = (None, None);
+            flight.parts = None;
+            self.abandoned += usize::from(flight.call.take().is_some());
         }
     }
 }

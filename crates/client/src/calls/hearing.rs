@@ -51,11 +51,13 @@ impl<K> Calls<K> {
     fn part(&mut self, sequence: u64, headers: Vec<(String, String)>, body: Vec<u8>) {
         let Some(flight) = self.flights.get_mut(&sequence) else { return };
         let Some(number) = flight.call else { return };
-        let whole = flight.parts.get_or_insert_default();
-        if whole.body.len() + body.len() > self.limits.answer {
+        let parts = flight.parts.get_or_insert_default();
+        parts.bytes += body.len() + headers.iter().map(kept).sum::<usize>();
+        if parts.bytes > self.limits.answer {
             self.too_large(number);
             return;
         }
+        let whole = &mut parts.whole;
         whole.headers.extend(headers);
         match whole.body.is_empty() {
             true => whole.body = body,
@@ -70,8 +72,8 @@ impl<K> Calls<K> {
             return;
         }
         self.part(sequence, headers, body);
-        let whole = self.flights.get_mut(&sequence).and_then(|flight| flight.parts.take());
-        self.answered(sequence, Ok(whole.unwrap_or_default()));
+        let parts = self.flights.get_mut(&sequence).and_then(|flight| flight.parts.take());
+        self.answered(sequence, Ok(parts.unwrap_or_default().whole));
     }
 
     fn error(
@@ -90,6 +92,8 @@ impl<K> Calls<K> {
             }
         }
         let outcome = self.outcome(sequence, &code);
+        // That this attempt came to nothing says nothing of an earlier one.
+        let outcome = if self.is_in_doubt(sequence) { Outcome::Unknown } else { outcome };
         self.answered(sequence, Err(Error::Reply { code, text, headers, body, outcome }));
     }
 
@@ -111,8 +115,12 @@ impl<K> Calls<K> {
     }
 
     fn has_body(&self, sequence: u64) -> bool {
+        self.flights.get(&sequence).is_some_and(|flight| flight.has_body)
+    }
+
+    fn is_in_doubt(&self, sequence: u64) -> bool {
         let call = self.flights.get(&sequence).and_then(|flight| self.calls.get(&flight.call?));
-        call.is_some_and(|call| call.wanted.request.body_len() > 0)
+        call.is_some_and(|call| call.doubt.is_some())
     }
 
     /// The server goes away in the middle of a command; whether the command goes to the next connection.
@@ -127,8 +135,10 @@ impl<K> Calls<K> {
 
     fn answered(&mut self, sequence: u64, result: Result<Answer, Error>) {
         self.taken_back.remove(&sequence);
-        if let Some(number) = self.flights.remove(&sequence).and_then(|flight| flight.call) {
-            self.end(number, result);
+        match self.flights.remove(&sequence).map(|flight| flight.call) {
+            Some(Some(number)) => self.end(number, result),
+            Some(None) => self.abandoned -= 1,
+            None => {}
         }
     }
 
@@ -139,6 +149,11 @@ impl<K> Calls<K> {
         self.taken_back.insert(sequence);
         self.end(number, Err(Error::TooLarge { limit: self.limits.answer }));
     }
+}
+
+/// Bytes that a header takes in memory.
+fn kept(header: &(String, String)) -> usize {
+    size_of_val(header) + header.0.len() + header.1.len()
 }
 
 /// The number of a sequence of ours.

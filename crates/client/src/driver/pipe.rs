@@ -24,7 +24,7 @@ pub(super) struct Pipe<S> {
     certificate: Vec<u8>,
     linger: Duration,
     silence: Duration,
-    /// Since when the server has given no sign of life although it owes an answer whose time is over.
+    /// Since when the server has given no sign of life although it owes something.
     owed_since: Option<Instant>,
     /// Whether the socket took nothing at the last try.
     is_full: bool,
@@ -144,7 +144,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pipe<S> {
                 None => {}
             }
         }
-        let is_owed = calls.expire(now.into_std());
+        calls.expire(now.into_std());
         if self.broken.is_none() {
             calls.send(now.into_std(), &mut self.session);
         }
@@ -153,7 +153,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pipe<S> {
         }
         let was_full = self.is_full;
         let has_written = self.write(now, cx);
-        self.listen_for_silence(now, is_owed, has_read || was_full && has_written);
+        self.listen_for_silence(now, calls.is_owed(), has_read || was_full && has_written);
         match self.is_over(now) {
             Some(over) => Turn::Over(over),
             None if has_read || has_written => Turn::Moved,
@@ -161,14 +161,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pipe<S> {
         }
     }
 
-    /// A server answers a command when its time is over. One that does not, and gives no sign of life either,
-    /// is not there any more, whatever the system thinks of the connection. That a full socket has room again
-    /// is a sign: the other side took something. That one with room takes more is none.
+    /// A server answers a command when its time is over, and at once when it is taken back. One that does not,
+    /// and gives no sign of life either, is not there any more, whatever the system thinks of the connection.
+    /// That a full socket has room again is a sign: the other side took something. That one with room takes
+    /// more is none.
     fn listen_for_silence(&mut self, now: Instant, is_owed: bool, is_alive: bool) {
-        if is_alive {
-            self.owed_since = None;
-        } else if is_owed {
-            self.owed_since.get_or_insert(now);
+        match self.owed_since.filter(|_| is_owed && !is_alive) {
+            Some(_) => {}
+            None => self.owed_since = is_owed.then_some(now),
         }
     }
 
@@ -232,7 +232,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pipe<S> {
                 Some(Turn::Handshaken)
             }
             ClientEvent::Greeting(Greeting::Ok) => {
-                self.stage = Stage::Open;
+                self.owed_since = None;
+                self.stage = match (self.stage, &self.broken) {
+                    (Stage::Connecting { deadline }, Some(_)) => Stage::Listening { until: deadline },
+                    _ => Stage::Open,
+                };
                 Some(Turn::Greeted)
             }
             ClientEvent::Greeting(Greeting::Refused { code, text }) => {
@@ -294,4 +298,4 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pipe<S> {
 const READ: usize = 32 * 1024;
 
 const SLOW: &str = "the server took too long to let this client in";
-const SILENT: &str = "the server owes an answer whose time is over, and is silent";
+const SILENT: &str = "the server owes an answer and gives no sign of life";

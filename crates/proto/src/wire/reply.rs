@@ -240,7 +240,8 @@ pub fn greeting_error(out: &mut Vec<u8>, code: Code, text: &str) {
 }
 
 impl Misuse {
-    pub(super) fn new(text: impl Into<String>) -> Misuse {
+    /// The caller's mistake, in words that say what to do.
+    pub fn new(text: impl Into<String>) -> Misuse {
         Misuse { text: text.into() }
     }
 }

@@ -140,6 +140,13 @@ impl Story {
         self.ended.drain(..).map(|(number, result)| format!("{number}: {}", words(&result))).collect()
     }
 
+    /// The one answer that came since the last time.
+    pub(super) fn answer(&mut self) -> Answer {
+        self.collect();
+        assert_eq!(self.ended.len(), 1);
+        self.ended.remove(0).1.unwrap()
+    }
+
     fn collect(&mut self) {
         self.ended.extend(self.calls.ended());
     }

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::net::{Net, play, reply};
 use crate::right::Right;
-use crate::{Error, KnownServers, Outcome, Request, client};
+use crate::{Error, KnownServers, Limits, Outcome, Request, client};
 
 #[test]
 fn an_answer_comes_back() {
@@ -113,14 +113,73 @@ fn a_connection_that_ends_before_its_greeting_is_tried_again_a_few_times() {
 fn a_refusal_is_read_although_nothing_can_be_written_any_more() {
     play(async {
         let net = Net::new();
+        net.break_writes(true);
         let client = net.lazy(|_| ());
         let calling = tokio::spawn(async move { client.call(Request::line("GET a").repeatable()).await });
         let server = net.accept().await;
-        server.breaks_writes();
         tokio::time::sleep(Duration::from_millis(500)).await;
         server.says("ERR: no-certificate: one is needed\r\n");
         let error = calling.await.unwrap().unwrap_err();
         assert_eq!((error.code(), error.outcome()), (Some("no-certificate"), Outcome::NotBegun), "{error}");
+    });
+}
+
+#[test]
+fn a_connection_that_can_only_be_read_is_given_up_although_its_greeting_came() {
+    play(async {
+        let net = Net::new();
+        net.break_writes(true);
+        let client = net.lazy(|_| ());
+        let calling = tokio::spawn(async move { client.call(Request::line("GET a").repeatable()).await });
+        let server = net.accept().await;
+        net.break_writes(false);
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        server.says("OK\r\n");
+        let mut server = net.greet().await;
+        server.hears("GET a").await;
+        server.says(reply(2, "x"));
+        assert_eq!(calling.await.unwrap().unwrap().body, b"x");
+    });
+}
+
+/// Closed at accept, say, because of what others at its address did.
+#[test]
+fn a_lazy_client_too_tries_again_what_ends_before_its_greeting() {
+    play(async {
+        let net = Net::new();
+        let client = net.lazy(|settings| settings.reconnects = false);
+        let calling = tokio::spawn(async move { client.call(Request::line("PUT a")).await });
+        net.accept().await.ends();
+        net.accept().await.ends();
+        let mut server = net.greet().await;
+        server.hears("PUT a").await;
+        server.says(reply(1, ""));
+        calling.await.unwrap().unwrap();
+
+        let before = net.dials().len();
+        let client = net.lazy(|settings| settings.reconnects = false);
+        let calling = tokio::spawn(async move { client.call(Request::line("PUT a")).await });
+        let attempts = Limits::default().attempts;
+        for _ in 0..attempts {
+            net.accept().await.ends();
+        }
+        assert_eq!(calling.await.unwrap().unwrap_err().outcome(), Outcome::NotBegun);
+        assert_eq!(net.dials().len() - before, attempts as usize);
+    });
+}
+
+/// What left before the greeting may have been begun.
+#[test]
+fn a_lazy_client_that_must_not_repeat_does_not() {
+    play(async {
+        let net = Net::new();
+        let client = net.lazy(|settings| settings.reconnects = false);
+        let calling = tokio::spawn(async move { client.call(Request::line("GET a").repeatable()).await });
+        let mut server = net.accept().await;
+        server.hears("GET a").await;
+        server.ends();
+        assert_eq!(calling.await.unwrap().unwrap_err().outcome(), Outcome::Unknown);
+        assert_eq!(net.dials().len(), 1);
     });
 }
 

@@ -6,7 +6,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::net::{Net, play, reply};
-use crate::{Answer, Client, Error, Outcome, Request};
+use crate::{Answer, Client, Error, Limits, Outcome, Request};
 
 fn call(client: &Client, request: Request) -> JoinHandle<Result<Answer, Error>> {
     let client = client.clone();
@@ -264,4 +264,37 @@ fn a_caller_elsewhere_is_told_when_the_runtime_ends() {
     let error = other.block_on(client.call(Request::line("LATE"))).unwrap_err();
     assert_eq!(error.outcome(), Outcome::NotBegun);
     other.block_on(client.close());
+}
+
+/// What a program says that wants none of them to end anything.
+#[test]
+fn times_without_end_are_far_away() {
+    play(async {
+        let net = Net::new();
+        let mut settings = net.settings();
+        let forever = Duration::MAX;
+        let limits = Limits { linger: forever, silence: forever, backoff: forever, ..Limits::default() };
+        settings.limits = Limits { backoff_most: forever, ..limits }.usable();
+        let (client, server) = net.connect(settings).await;
+        let client = client.unwrap();
+        let error = client.call(Request::line("A")).await.unwrap_err();
+        assert!(matches!(error, Error::TimedOut { .. }), "{error}");
+        server.breaks_writes();
+        let error = client.call(Request::line("B")).await.unwrap_err();
+        assert!(matches!(error, Error::TimedOut { .. }), "{error}");
+        server.ends();
+        let error = client.call(Request::line("C")).await.unwrap_err();
+        assert!(matches!(error, Error::TimedOut { .. }), "{error}");
+    });
+}
+
+#[test]
+fn a_command_that_is_never_answered_is_no_call() {
+    play(async {
+        let net = Net::new();
+        let (client, mut server) = net.connected().await;
+        let error = client.call(Request::line("Cancel 1")).await.unwrap_err();
+        assert!(matches!(error, Error::Misuse(_)), "{error}");
+        assert_eq!(server.heard(), "");
+    });
 }

@@ -27,6 +27,8 @@ pub(super) struct Net(Arc<Mutex<State>>);
 struct State {
     /// What a dial comes to while nobody listens.
     refusal: Option<io::ErrorKind>,
+    /// What every write over a connection that is made now comes to.
+    broken: Option<io::ErrorKind>,
     shown: Vec<u8>,
     /// Connections that the story has not taken yet.
     accepted: VecDeque<Server>,
@@ -63,6 +65,7 @@ impl Net {
     pub(super) fn new() -> Net {
         Net(Arc::new(Mutex::new(State {
             refusal: None,
+            broken: None,
             shown: certificate(),
             accepted: VecDeque::new(),
             waiting: None,
@@ -74,6 +77,11 @@ impl Net {
     /// From now on dials are refused so, or succeed.
     pub(super) fn refuse(&self, kind: Option<io::ErrorKind>) {
         self.state().refusal = kind;
+    }
+
+    /// From now on connections can be read and not written, or both again.
+    pub(super) fn break_writes(&self, is_broken: bool) {
+        self.state().broken = is_broken.then_some(io::ErrorKind::BrokenPipe);
     }
 
     /// From now on the server shows another certificate.
@@ -155,7 +163,7 @@ impl Dial for Net {
             room: usize::MAX,
             is_ended: false,
             is_dropped: false,
-            broken: None,
+            broken: state.broken,
             client: None,
             server: None,
         }));

@@ -234,3 +234,60 @@ fn a_slow_server_that_is_there_is_not_given_up() {
         assert_eq!(net.dials().len(), 1);
     });
 }
+
+/// Callers that go before their time is over leave a server that is gone as silent as it was.
+#[test]
+fn a_server_that_does_not_answer_what_is_taken_back_is_given_up() {
+    play(async {
+        let net = Net::new();
+        let (client, mut first) = net.connected().await;
+        let second = Duration::from_secs(1);
+        tokio::time::timeout(second, client.call(Request::line("PUT a"))).await.unwrap_err();
+        first.hears("CANCEL 1").await;
+        let begin = Instant::now();
+        let calling = call(&client, Request::line("GET a").repeatable());
+        let mut server = net.greet().await;
+        let time = begin.elapsed();
+        assert!(time >= 10 * second && time < 11 * second, "{time:?}");
+        server.hears("GET a").await;
+        server.says(reply(3, ""));
+        calling.await.unwrap().unwrap();
+    });
+}
+
+/// It has said to one command that it closes, and never does.
+#[test]
+fn a_server_that_stops_in_the_middle_of_its_last_words_is_given_up() {
+    play(async {
+        let net = Net::new();
+        let (client, mut first) = net.connected().await;
+        let putting = call(&client, Request::line("PUT a"));
+        first.hears("PUT a").await;
+        first.says("ERR: shutting-down\r\nSequence: 1\r\nSize: 0\r\n\r\n");
+        assert_eq!(putting.await.unwrap().unwrap_err().code(), Some("shutting-down"));
+        let calling = call(&client, Request::line("PUT b"));
+        let mut server = net.greet().await;
+        server.hears("PUT b").await;
+        server.says(reply(2, ""));
+        calling.await.unwrap().unwrap();
+        assert!(!first.gone().await.contains("PUT b"));
+    });
+}
+
+/// One sign of life is no answer: as long as one is owed the server has to give another.
+#[test]
+fn a_server_that_is_gone_after_a_sign_of_life_is_given_up() {
+    play(async {
+        let net = Net::new();
+        let (client, mut first) = net.connected().await;
+        let second = Duration::from_secs(1);
+        let watching = call(&client, Request::line("WATCH").timeout(100 * second));
+        first.hears("WATCH").await;
+        client.call(Request::line("PUT a").timeout(second)).await.unwrap_err();
+        first.says("OK\r\nSequence: 1\r\nSize: 1\r\nMore: yes\r\n\r\nx");
+        let begin = Instant::now();
+        let error = watching.await.unwrap().unwrap_err();
+        assert!(matches!(error, Error::Lost { outcome: Outcome::Unknown, .. }), "{error}");
+        assert!(begin.elapsed() < 11 * second, "{:?}", begin.elapsed());
+    });
+}
