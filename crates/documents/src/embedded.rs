@@ -89,7 +89,7 @@ impl Embedded {
             writer::run(&shared.changes, &shared.handle, &shared.limits, &shared.tally);
         })?;
         for _ in 0..store.shared.limits.readers.max(1) {
-            store.spawn("documents-reader", |shared| read(&shared.reads, &shared.handle))?;
+            store.spawn("documents-reader", |shared| read(&shared.reads, &shared.handle, &shared.limits))?;
         }
         Ok(store)
     }
@@ -169,12 +169,15 @@ impl fmt::Debug for Embedded {
     }
 }
 
-fn read(queue: &Queue<Read>, handle: &Handle) {
+fn read(queue: &Queue<Read>, handle: &Handle, limits: &Limits) {
     let _serving = Serving::new(queue);
-    while let Some(reads) = queue.take(1, usize::MAX) {
+    while let Some(reads) = queue.take_share(limits.readers.max(1), TOGETHER, usize::MAX) {
         reads.into_iter().for_each(|read| read(handle));
     }
 }
+
+/// Reads that one thread takes at once, when many wait: waking it costs more than a read from the cache.
+const TOGETHER: usize = 32;
 
 fn later<T: Send + 'static>(
     queued: Result<(), Refused>,
