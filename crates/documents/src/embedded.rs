@@ -56,7 +56,10 @@ struct Shared {
 }
 
 /// A GET or a LIST, and whoever waits for it.
-type Read = Box<dyn FnOnce(&Handle) + Send>;
+type Read = Box<dyn FnOnce(&Handle) -> Option<Answer> + Send>;
+
+/// Tells whoever waits what was found.
+type Answer = Box<dyn FnOnce() + Send>;
 
 /// What a store has done since it was opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -118,10 +121,11 @@ impl Embedded {
     ) -> Asked<T> {
         let (answer, asked) = oneshot::channel::<Result<T, StoreError>>();
         let read: Read = Box::new(move |handle| {
-            if !answer.is_closed() {
-                let found = handle.read(work).map_err(|trouble| StoreError::Broken(trouble.to_string()));
-                let _ = answer.send(found);
+            if answer.is_closed() {
+                return None;
             }
+            let found = handle.read(work).map_err(|trouble| StoreError::Broken(trouble.to_string()));
+            Some(Box::new(move || drop(answer.send(found))))
         });
         later(self.shared.reads.push(read, 0), asked)
     }
@@ -172,7 +176,9 @@ impl fmt::Debug for Embedded {
 fn read(queue: &Queue<Read>, handle: &Handle, limits: &Limits) {
     let _serving = Serving::new(queue);
     while let Some(reads) = queue.take_share(limits.readers.max(1), TOGETHER, usize::MAX) {
-        reads.into_iter().for_each(|read| read(handle));
+        let answers: Vec<Answer> = reads.into_iter().filter_map(|read| read(handle)).collect();
+        // Only now: those who ask together are answered together, in one record and one system call.
+        answers.into_iter().for_each(|answer| answer());
     }
 }
 
