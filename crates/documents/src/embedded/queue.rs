@@ -183,6 +183,38 @@ mod tests {
     }
 
     #[test]
+    fn a_thread_takes_its_share() {
+        let queue = Queue::new(99, 99);
+        (0..9).for_each(|number| queue.push(number, 0).unwrap());
+        assert_eq!(queue.take_share(4, 99, 99), Some(vec![0, 1, 2]));
+        assert_eq!(queue.take_share(4, 1, 99), Some(vec![3]), "no more than it may");
+        assert_eq!(queue.take_share(4, 99, 99), Some(vec![4, 5]));
+    }
+
+    #[test]
+    fn no_request_is_left_lying_while_threads_wait() {
+        let (queue, taken) = (Queue::new(usize::MAX, 0), std::sync::atomic::AtomicUsize::new(0));
+        std::thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| {
+                    while let Some(share) = queue.take_share(3, 4, 0) {
+                        taken.fetch_add(share.len(), std::sync::atomic::Ordering::SeqCst);
+                    }
+                });
+            }
+            for round in 1..=2_000 {
+                (0..round % 7).for_each(|number| queue.push(number, 0).unwrap());
+                // Whoever is woken wakes the next: all of it is taken, though nothing comes behind it.
+                while !queue.line().waiting.is_empty() {
+                    std::thread::yield_now();
+                }
+            }
+            queue.end(End::Closed);
+        });
+        assert_eq!(taken.into_inner(), (1..=2_000).map(|round| round % 7).sum::<usize>());
+    }
+
+    #[test]
     fn threads_wait_for_requests_and_for_the_end() {
         let queue = Queue::new(9, 9);
         std::thread::scope(|scope| {
