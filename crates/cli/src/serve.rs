@@ -61,9 +61,10 @@ pub(crate) fn run(args: &ServeArgs, home: &Home) -> Result<Exit, Failure> {
     server.stop_on_signals().map_err(failed)?;
     output::say(format_args!("documents are in {}", documents.place))?;
     announce(server.local_addr(), &address, certificate, home)?;
-    server.run().map_err(failed)?;
+    let ran = server.run().map_err(failed);
     // The last one: what waits is written, and the file closed, before the program ends.
-    drop(documents);
+    let closed = documents.close();
+    ran.and(closed)?;
     Ok(Exit::Done)
 }
 

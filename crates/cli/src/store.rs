@@ -1,7 +1,9 @@
 //! Where `serve` keeps the documents: in a file, or in memory.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::Duration;
 
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
@@ -29,6 +31,36 @@ pub(crate) struct StoreArgs {
 pub(crate) struct Opened {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) place: String,
+}
+
+impl Opened {
+    /// Closes it: what waits is written first. A disk that hangs is not waited for, since a server that is to
+    /// end has to: all that was answered OK is on disk already.
+    pub(crate) fn close(self) -> Result<(), Failure> {
+        if is_dropped_within(CLOSING, self.store) {
+            return Ok(());
+        }
+        let text = format!(
+            "{}: the disk did not let it be closed in {} s; it is as after a crash: what was answered OK is there",
+            self.place,
+            CLOSING.as_secs()
+        );
+        Err(Failure::new(Exit::Failed, text))
+    }
+}
+
+/// Drops it on a thread of its own, and says whether that was done in time.
+fn is_dropped_within(patience: Duration, what: impl Send + 'static) -> bool {
+    let (done, is_done) = mpsc::channel::<()>();
+    let dropping = move || {
+        drop(what);
+        drop(done);
+    };
+    match thread::Builder::new().name("documents-closing".to_owned()).spawn(dropping) {
+        Ok(_) => is_done.recv_timeout(patience) == Err(mpsc::RecvTimeoutError::Disconnected),
+        // Unspawned, it was dropped here.
+        Err(_) => true,
+    }
 }
 
 impl StoreArgs {
@@ -63,3 +95,28 @@ impl StoreArgs {
 
 /// A terabyte, in MiB.
 const MOST_CACHE: u64 = 1024 * 1024;
+
+/// Nobody waits for an answer any more when a store is closed: a commit at most is under way.
+const CLOSING: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As a store is on a disk that hangs: closing it waits.
+    struct Hangs(mpsc::Receiver<()>);
+
+    impl Drop for Hangs {
+        fn drop(&mut self) {
+            let _ = self.0.recv();
+        }
+    }
+
+    #[test]
+    fn a_store_that_hangs_is_not_waited_for() {
+        let (hold, held) = mpsc::channel();
+        assert!(!is_dropped_within(Duration::from_millis(10), Hangs(held)));
+        drop(hold);
+        assert!(is_dropped_within(Duration::from_secs(60), "memory"));
+    }
+}

@@ -56,7 +56,10 @@ struct Shared {
 }
 
 /// A GET or a LIST, and whoever waits for it.
-type Read = Box<dyn FnOnce(&Handle) + Send>;
+type Read = Box<dyn FnOnce(&Handle) -> Option<Answer> + Send>;
+
+/// Tells whoever waits what was found.
+type Answer = Box<dyn FnOnce() + Send>;
 
 /// What a store has done since it was opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -89,7 +92,7 @@ impl Embedded {
             writer::run(&shared.changes, &shared.handle, &shared.limits, &shared.tally);
         })?;
         for _ in 0..store.shared.limits.readers.max(1) {
-            store.spawn("documents-reader", |shared| read(&shared.reads, &shared.handle))?;
+            store.spawn("documents-reader", |shared| read(&shared.reads, &shared.handle, &shared.limits))?;
         }
         Ok(store)
     }
@@ -118,10 +121,11 @@ impl Embedded {
     ) -> Asked<T> {
         let (answer, asked) = oneshot::channel::<Result<T, StoreError>>();
         let read: Read = Box::new(move |handle| {
-            if !answer.is_closed() {
-                let found = handle.read(work).map_err(|trouble| StoreError::Broken(trouble.to_string()));
-                let _ = answer.send(found);
+            if answer.is_closed() {
+                return None;
             }
+            let found = handle.read(work).map_err(|trouble| StoreError::Broken(trouble.to_string()));
+            Some(Box::new(move || drop(answer.send(found))))
         });
         later(self.shared.reads.push(read, 0), asked)
     }
@@ -169,12 +173,17 @@ impl fmt::Debug for Embedded {
     }
 }
 
-fn read(queue: &Queue<Read>, handle: &Handle) {
+fn read(queue: &Queue<Read>, handle: &Handle, limits: &Limits) {
     let _serving = Serving::new(queue);
-    while let Some(reads) = queue.take(1, usize::MAX) {
-        reads.into_iter().for_each(|read| read(handle));
+    while let Some(reads) = queue.take_share(limits.readers.max(1), TOGETHER, usize::MAX) {
+        let answers: Vec<Answer> = reads.into_iter().filter_map(|read| read(handle)).collect();
+        // Only now: those who ask together are answered together, in one record and one system call.
+        answers.into_iter().for_each(|answer| answer());
     }
 }
+
+/// Reads that one thread takes at once, when many wait: waking it costs more than a read from the cache.
+const TOGETHER: usize = 32;
 
 fn later<T: Send + 'static>(
     queued: Result<(), Refused>,

@@ -151,12 +151,7 @@ impl Handle {
             return;
         }
         open.generation += 1;
-        let old = open.database.take();
-        // It may be in a state in which even closing it panics.
-        let _ = unpanicked(|| {
-            drop(old);
-            Ok(())
-        });
+        close(open.database.take());
         open.access = Access::Write;
         let opened = unpanicked(|| (self.opener)(Access::Write)).or_else(|trouble| {
             self.report(&self.changes, &trouble);
@@ -168,6 +163,20 @@ impl Handle {
             Err(trouble) => self.report(&self.reads, &trouble),
         }
     }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        close(self.open.get_mut().unwrap_or_else(PoisonError::into_inner).database.take());
+    }
+}
+
+/// It may be in a state in which even closing it panics.
+fn close(database: Option<Database>) {
+    let _ = unpanicked(|| {
+        drop(database);
+        Ok(())
+    });
 }
 
 // redb "may panic" on a file that somebody else has damaged, and in debug builds asserts where release

@@ -15,6 +15,8 @@ pub(super) struct Lock(File);
 pub(super) enum NoLock {
     /// Another store has it, in the process of this number if it could be read.
     Held(Option<u32>),
+    /// The file there is somebody else's: it holds no process's number.
+    Foreign,
     Io(io::Error),
 }
 
@@ -30,6 +32,9 @@ impl Lock {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(NoLock::Held(holder(&mut file))),
             Err(TryLockError::Error(error)) => return Err(NoLock::Io(error)),
+        }
+        if !is_ours(&mut file).map_err(NoLock::Io)? {
+            return Err(NoLock::Foreign);
         }
         // A full disk is no reason not to serve: only the number is missing then.
         let _ = sign(&mut file);
@@ -56,11 +61,22 @@ fn sign(file: &mut File) -> io::Result<()> {
     writeln!(file, "{}", std::process::id())
 }
 
+/// Whether it holds what `sign` writes. Zeros are what a loss of power may leave of that.
+fn is_ours(file: &mut File) -> io::Result<bool> {
+    let mut bytes = Vec::new();
+    file.take(SIGNED + 1).read_to_end(&mut bytes)?;
+    let is_signed = bytes.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'\n' | 0));
+    Ok(is_signed && bytes.len() as u64 <= SIGNED)
+}
+
 fn holder(file: &mut File) -> Option<u32> {
     let mut text = String::new();
-    file.take(16).read_to_string(&mut text).ok()?;
+    file.take(SIGNED).read_to_string(&mut text).ok()?;
     text.trim_end().parse().ok()
 }
+
+/// Bytes of a process's number and its line's end, and some.
+const SIGNED: u64 = 16;
 
 #[cfg(test)]
 mod tests {
@@ -82,9 +98,22 @@ mod tests {
     fn what_a_killed_process_left_locks_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lock");
-        std::fs::write(&path, "4294967295 and then some\n").unwrap();
-        let lock = Lock::take(&path).unwrap();
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), format!("{}\n", std::process::id()));
-        drop(lock);
+        for left in ["", "4294967295\n", "12", "\0\0\0\0\0\0"] {
+            std::fs::write(&path, left).unwrap();
+            let lock = Lock::take(&path).unwrap();
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), format!("{}\n", std::process::id()));
+            drop(lock);
+        }
+    }
+
+    #[test]
+    fn a_file_of_somebody_else_is_left_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        for content in ["left-pad 1.3.0\n", "12345678901234567"] {
+            std::fs::write(&path, content).unwrap();
+            assert!(matches!(Lock::take(&path), Err(NoLock::Foreign)));
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), content);
+        }
     }
 }

@@ -40,6 +40,10 @@ impl Place {
         let beside = lock::beside(&real);
         let lock = Lock::take(&beside).map_err(|no_lock| match no_lock {
             NoLock::Held(process) => OpenError::InUse { path: named.clone(), process },
+            NoLock::Foreign => OpenError::NotAStore {
+                path: beside.clone(),
+                why: "it stands where the store's lock file would be, and is none".to_owned(),
+            },
             NoLock::Io(error) => OpenError::Io { path: beside.clone(), error },
         })?;
         if !fs::exists(&real).map_err(failed)? {
@@ -118,7 +122,8 @@ fn open(path: &Path, access: Access, cache: usize) -> Result<Database, Trouble> 
 /// Makes an empty store: whole and durable under another name first, so that nobody ever finds half of one.
 fn make(path: &Path, cache: usize) -> Result<(), Trouble> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".new");
+    // Of a name that nobody else gives a file: it is removed without being asked about.
+    name.push(".pinwire-new");
     let new = path.with_file_name(name);
     // What a process left that was killed at this; the lock says that no other is at it.
     let _ = fs::remove_file(&new);

@@ -19,6 +19,9 @@ struct Line<T> {
     bytes: usize,
     /// Threads that wait for a request; while there is none, nobody needs to be woken.
     idle: usize,
+    /// One of them was woken and is on its way: it wakes the next if more waits than it takes. Waking costs
+    /// more than most requests.
+    is_called: bool,
     end: Option<End>,
 }
 
@@ -40,7 +43,7 @@ pub(super) enum Refused {
 
 impl<T> Queue<T> {
     pub(super) fn new(most: usize, most_bytes: usize) -> Queue<T> {
-        let line = Line { waiting: VecDeque::new(), bytes: 0, idle: 0, end: None };
+        let line = Line { waiting: VecDeque::new(), bytes: 0, idle: 0, is_called: false, end: None };
         Queue { line: Mutex::new(line), come: Condvar::new(), limit: (most, most_bytes) }
     }
 
@@ -56,15 +59,18 @@ impl<T> Queue<T> {
         }
         line.bytes += bytes;
         line.waiting.push_back((request, bytes));
-        if line.idle > 0 {
-            self.come.notify_one();
-        }
+        self.call(&mut line);
         Ok(())
     }
 
     /// Waits for a request, then takes all that wait, up to so many and so many bytes, but one at least.
     /// Nothing: the queue has ended.
     pub(super) fn take(&self, most: usize, most_bytes: usize) -> Option<Vec<T>> {
+        self.take_share(1, most, most_bytes)
+    }
+
+    /// The same for one of so many threads: takes its share alone, and leaves the rest to the others.
+    pub(super) fn take_share(&self, threads: usize, most: usize, most_bytes: usize) -> Option<Vec<T>> {
         let mut line = self.line();
         while line.waiting.is_empty() {
             if line.end.is_some() {
@@ -73,8 +79,20 @@ impl<T> Queue<T> {
             line.idle += 1;
             line = self.come.wait(line).unwrap_or_else(PoisonError::into_inner);
             line.idle -= 1;
+            line.is_called = false;
         }
-        Some(line.take(most, most_bytes))
+        let share = line.waiting.len().div_ceil(threads);
+        let taken = line.take(most.min(share), most_bytes);
+        self.call(&mut line);
+        Some(taken)
+    }
+
+    /// Wakes a thread for what waits, unless one is on its way.
+    fn call(&self, line: &mut Line<T>) {
+        if line.idle > 0 && !line.is_called && !line.waiting.is_empty() {
+            line.is_called = true;
+            self.come.notify_one();
+        }
     }
 
     /// Ends it. Those who wait in a dead queue are dropped.
@@ -162,6 +180,38 @@ mod tests {
         assert_eq!(queue.push(1, 1), Err(Refused::Ended));
         assert_eq!(queue.take(9, 9), Some(vec![1]), "those who wait are served");
         assert_eq!(queue.take(9, 9), None);
+    }
+
+    #[test]
+    fn a_thread_takes_its_share() {
+        let queue = Queue::new(99, 99);
+        (0..9).for_each(|number| queue.push(number, 0).unwrap());
+        assert_eq!(queue.take_share(4, 99, 99), Some(vec![0, 1, 2]));
+        assert_eq!(queue.take_share(4, 1, 99), Some(vec![3]), "no more than it may");
+        assert_eq!(queue.take_share(4, 99, 99), Some(vec![4, 5]));
+    }
+
+    #[test]
+    fn no_request_is_left_lying_while_threads_wait() {
+        let (queue, taken) = (Queue::new(usize::MAX, 0), std::sync::atomic::AtomicUsize::new(0));
+        std::thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| {
+                    while let Some(share) = queue.take_share(3, 4, 0) {
+                        taken.fetch_add(share.len(), std::sync::atomic::Ordering::SeqCst);
+                    }
+                });
+            }
+            for round in 1..=2_000 {
+                (0..round % 7).for_each(|number| queue.push(number, 0).unwrap());
+                // Whoever is woken wakes the next: all of it is taken, though nothing comes behind it.
+                while !queue.line().waiting.is_empty() {
+                    std::thread::yield_now();
+                }
+            }
+            queue.end(End::Closed);
+        });
+        assert_eq!(taken.into_inner(), (1..=2_000).map(|round| round % 7).sum::<usize>());
     }
 
     #[test]

@@ -370,3 +370,14 @@ fn a_thread_that_is_dead_leaves_nobody_waiting() {
     assert!(is_broken(&done(asked(&store))), "and whoever comes later");
     assert_eq!(put(&store, "a", b""), Ok(1));
 }
+
+#[test]
+fn a_close_that_panics_stays_in_the_store() {
+    let disk = Disk::new(1);
+    let store = disk.store(Limits::default());
+    put(&store, "a", b"one").unwrap();
+    disk.state().panics = true;
+    drop(store);
+    assert!(!disk.state().panics, "closing writes");
+    assert_eq!(get(&disk.store(Limits::default()), "a"), Ok(Some((1, b"one".to_vec()))));
+}

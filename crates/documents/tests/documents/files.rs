@@ -70,12 +70,28 @@ fn what_was_answered_is_there_after_opening_again() {
 #[test]
 fn a_new_file_comes_whole_and_what_a_killed_start_left_is_no_hindrance() {
     let place = Place::new();
-    fs::write(place.0.path().join("documents.redb.new"), "half").unwrap();
+    fs::write(place.0.path().join("documents.redb.pinwire-new"), "half").unwrap();
     drop(open(&place.path()).unwrap());
     let mut names: Vec<_> =
         fs::read_dir(place.0.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     names.sort();
     assert_eq!(names, ["documents.redb", "documents.redb.lock"]);
+}
+
+/// Whatever the names beside it: `Gemfile` has a `Gemfile.lock` that is no store's.
+#[test]
+fn files_of_others_beside_it_are_left_alone() {
+    let place = Place::new();
+    let beside = |end: &str| place.0.path().join(format!("documents.redb{end}"));
+    fs::write(beside(".lock"), "left-pad 1.3.0\n").unwrap();
+    let said = open(&place.path()).unwrap_err().to_string();
+    assert!(said.contains("documents.redb.lock is not a store of documents: it stands where"), "{said}");
+    assert_eq!(fs::read_to_string(beside(".lock")).unwrap(), "left-pad 1.3.0\n");
+    assert!(!place.path().exists());
+    fs::remove_file(beside(".lock")).unwrap();
+    fs::write(beside(".new"), "notes").unwrap();
+    drop(open(&place.path()).unwrap());
+    assert_eq!(fs::read_to_string(beside(".new")).unwrap(), "notes");
 }
 
 #[cfg(unix)]

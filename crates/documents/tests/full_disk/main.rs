@@ -117,7 +117,7 @@ fn a_store_opens_on_a_full_disk_and_none_is_made_there() {
     assert_eq!(done(store.get(id("a"))), Ok(None));
     let said = Embedded::open(disk.path("new.redb"), Limits::default()).unwrap_err().to_string();
     assert!(said.contains("new.redb") && said.contains("no room left"), "{said}");
-    assert!(!disk.path("new.redb").exists() && !disk.path("new.redb.new").exists());
+    assert!(!disk.path("new.redb").exists() && !disk.path("new.redb.pinwire-new").exists());
 }
 
 #[test]
