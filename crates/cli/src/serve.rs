@@ -21,7 +21,7 @@ use crate::{files, log, output, setup, trust};
 ///
 /// What the home folder lacks is made first: who the server is, who you are for it, a trust file that lets
 /// you in, the server's pin among your known servers, and an empty store. Nothing that is there is overwritten.
-/// Ctrl-C ends it once the commands under way are answered; a second Ctrl-C ends it at once.
+/// Ctrl-C ends it once the commands under way are answered, or 10 s later; a second Ctrl-C ends it at once.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct ServeArgs {

@@ -18,9 +18,9 @@ fn talk(address: Address, identity: Identity, known: KnownServers) -> Result<(),
     let version = client.put("employees/1-A", "Ada")?;
     // If somebody else has changed it meanwhile, this is an error, and `error.conflict()` says the version.
     client.put_if("employees/1-A", "Ada Lovelace", version)?;
-    for id in client.list("employees/", None)?.ids {
-        println!("{id}");
-    }
+    let page = client.list("employees/", None)?;
+    // At most 1,000 ids come at once; `page.next`, if there is one, goes on behind them.
+    println!("{}", page.ids.join("\n"));
     Ok(())
 }
 

@@ -32,7 +32,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let router = Router::new().command("ECHO", echo);
 
     let config = ServerConfig::new(listen, ServerTls::new(&identity, Tickets::new()?)?, trust);
-    let server = Server::bind(config, router)?;
+    let server = Server::bind(config, router).map_err(|taken| taken.to_string())?;
     println!("listening on {}", server.local_addr());
     // Ctrl-C ends it well: what is under way is answered first.
     server.stop_on_signals()?;

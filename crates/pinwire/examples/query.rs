@@ -23,7 +23,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let trust =
         TrustList::parse(&read(&folder, "trusted")?, Sha1::Refuse).map_err(|bad| bad[0].to_string())?;
     let config = ServerConfig::new(listen, ServerTls::new(&identity, Tickets::new()?)?, trust);
-    let server = Server::bind(config, Router::new().command_async("FACTOR", factor))?;
+    let router = Router::new().command_async("FACTOR", factor);
+    let server = Server::bind(config, router).map_err(|taken| taken.to_string())?;
     println!("listening on {}", server.local_addr());
     server.stop_on_signals()?;
     Ok(server.run()?)

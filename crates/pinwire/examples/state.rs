@@ -4,7 +4,7 @@
 //! would forget its folder at once; OpenSSL keeps one open. A command ends with an empty line:
 //!
 //!     cargo run -p pinwire --example state -- demo
-//!     openssl s_client -quiet -crlf -connect 127.0.0.1:4433 -cert demo/client.crt -key demo/client.key
+//!     openssl s_client -quiet -no_ign_eof -crlf -connect 127.0.0.1:4433 -cert demo/client.crt -key demo/client.key
 //!     CD employees
 //!     Sequence: 1
 
@@ -51,7 +51,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let trust =
         TrustList::parse(&read(&folder, "trusted")?, Sha1::Refuse).map_err(|bad| bad[0].to_string())?;
     let config = ServerConfig::new(listen, ServerTls::new(&identity, Tickets::new()?)?, trust);
-    let server = Server::bind(config, Folders)?;
+    let server = Server::bind(config, Folders).map_err(|taken| taken.to_string())?;
     println!("listening on {}", server.local_addr());
     server.stop_on_signals()?;
     Ok(server.run()?)

@@ -24,7 +24,7 @@ pub(crate) fn stop_on_signals(stopper: Stopper) -> io::Result<()> {
             // The caller waits for it; if it is gone, the signals still count.
             let _ = caught.send(Ok(()));
             signals.next().await;
-            tracing::info!("stopping: commands under way are answered; a second signal ends at once");
+            tracing::info!("stopping: commands under way are answered while the drain lasts; a second signal ends at once");
             stopper.stop();
             loop {
                 signals.next().await;

@@ -31,12 +31,7 @@ impl Place {
         let named = path.to_owned();
         let failed = |error| OpenError::Io { path: named.clone(), error };
         let real = real(path)?;
-        if real.is_dir() {
-            return Err(OpenError::NotAStore {
-                path: named,
-                why: "it is a folder; name a file in it".to_owned(),
-            });
-        }
+        fit(&real).map_err(|why| OpenError::NotAStore { path: named.clone(), why: why.to_owned() })?;
         let beside = lock::beside(&real);
         let lock = Lock::take(&beside).map_err(|no_lock| match no_lock {
             NoLock::Held(process) => OpenError::InUse { path: named.clone(), process },
@@ -82,6 +77,15 @@ impl Place {
             Err(fs::TryLockError::WouldBlock) => Err(Trouble::new(Kind::Held, "it is open")),
             _ => Ok(()),
         }
+    }
+}
+
+/// A store is a file, or nothing yet. Asked before a lock is left beside it.
+fn fit(real: &Path) -> Result<(), &'static str> {
+    match fs::metadata(real) {
+        Ok(there) if there.is_dir() => Err("it is a folder; name a file in it"),
+        Ok(there) if !there.is_file() => Err("it is a device, a pipe or a socket"),
+        _ => Ok(()),
     }
 }
 

@@ -52,7 +52,10 @@ impl fmt::Display for Trouble {
 impl From<redb::Error> for Trouble {
     fn from(error: redb::Error) -> Trouble {
         use redb::Error as E;
-        let text = error.to_string();
+        let text = match &error {
+            E::Io(error) if error.kind() == io::ErrorKind::InvalidData => NOT_REDB.to_owned(),
+            error => error.to_string(),
+        };
         let kind = match &error {
             // redb's word for "the first bytes are not mine".
             E::Io(error) if error.kind() == io::ErrorKind::InvalidData => Kind::Foreign,
@@ -88,3 +91,6 @@ macro_rules! from_redb {
 }
 
 from_redb!(StorageError DatabaseError TransactionError TableError CommitError SetDurabilityError);
+
+/// redb calls it an I/O error, which it is not.
+const NOT_REDB: &str = "its first bytes are another program's";

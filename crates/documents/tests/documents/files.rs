@@ -142,6 +142,11 @@ fn files_of_other_kinds_are_left_alone() {
     ] {
         refused(&Place::holding(&content).path(), "is not a store of documents: ");
     }
+    let text = Place::holding(&b"a text, and not a short one; ".repeat(1_000));
+    refused(
+        &text.path(),
+        "is not a store of documents: its first bytes are another program's; it was left alone",
+    );
     refused(&Place::holding(b"").path(), "is damaged: it is empty; put a backup in its place");
 }
 
@@ -271,4 +276,13 @@ fn what_may_not_be_written_is_said() {
         said.contains("documents.redb.lock: permission denied") && said.contains("make files in"),
         "{said}"
     );
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_no_file_is_no_store_and_gets_no_lock() {
+    let place = Place::new();
+    let _socket = std::os::unix::net::UnixListener::bind(place.path()).unwrap();
+    refused(&place.path(), "is not a store of documents: it is a device, a pipe or a socket");
+    assert_eq!(fs::read_dir(place.0.path()).unwrap().count(), 1, "the socket alone");
 }
