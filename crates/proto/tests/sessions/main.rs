@@ -12,4 +12,5 @@ mod greeting;
 mod original;
 mod random;
 mod resuming;
+mod simulated;
 mod tls;

@@ -42,6 +42,8 @@ struct Wakers {
 pub struct Script {
     /// Commands of these names are answered later, by [`ServerEnd::answer`].
     pub holds: Vec<&'static str>,
+    /// The handler panics at commands of these names.
+    pub panics: Vec<&'static str>,
     /// Bodies of commands of these names are refused from their heads.
     pub refuses_bodies: Vec<&'static str>,
     /// Every peer is refused.
@@ -127,6 +129,24 @@ impl ServerEnd {
             })
         });
         answered.expect("an answer of a story");
+        self.wakers.now = true;
+    }
+
+    /// Answers a held command between turns, with an error.
+    pub fn answer_error(&mut self, line: &str, code: Code) {
+        let to = self.held(line);
+        self.session.between_turns(|session, replies| session.error(&to, replies, code, ""));
+        self.wakers.now = true;
+    }
+
+    /// What works on a held command panics between turns.
+    pub fn panic(&mut self, line: &str) {
+        let to = self.held(line);
+        self.session.between_turns(|session, replies| {
+            if session.is_owed(&to) {
+                session.close_after(&to, Code::Failed, "", replies);
+            }
+        });
         self.wakers.now = true;
     }
 
@@ -241,6 +261,10 @@ impl ServerEnd {
                 Event::Command { head, body, to } => {
                     self.heard.push(head.line().to_owned());
                     self.bodies.push(body.to_owned());
+                    if self.script.panics.contains(&head.name()) {
+                        self.session.close_after(&to, Code::Failed, "", replies);
+                        continue;
+                    }
                     if self.script.holds.contains(&head.name()) {
                         self.held.push((head.line().to_owned(), to));
                         continue;
