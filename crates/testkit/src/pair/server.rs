@@ -23,6 +23,7 @@ pub struct ServerEnd {
     held: Vec<(String, ReplyTo)>,
     cancelled: Vec<u32>,
     turns: usize,
+    read: usize,
     wakers: Wakers,
 }
 
@@ -66,6 +67,7 @@ impl ServerEnd {
             held: Vec::new(),
             cancelled: Vec::new(),
             turns: 0,
+            read: 0,
             wakers: Wakers { now: true, ..Wakers::default() },
         }
     }
@@ -93,6 +95,11 @@ impl ServerEnd {
     /// Bytes that are sealed and not taken by the socket.
     pub fn unsent(&self) -> usize {
         self.outbox.len()
+    }
+
+    /// Bytes that were read for the session; what is thrown away behind its end is not among them.
+    pub fn read(&self) -> usize {
+        self.read
     }
 
     /// Turns so far.
@@ -219,6 +226,7 @@ impl ServerEnd {
         let came = up.take(space.len());
         space[..came.len()].copy_from_slice(&came);
         self.io.wire.filled(came.len());
+        self.read += came.len();
         // A socket says its end by itself, once all before it is read.
         if came.is_empty() && up.take_end() {
             self.session.end_of_input();

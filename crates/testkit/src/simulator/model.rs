@@ -126,6 +126,7 @@ impl Model {
         let said = &self.said[at];
         let command = said.command().expect("it was found by its command");
         check(said.heard.is_none(), || format!("{line} is heard twice"))?;
+        check(command.body_size() <= super::BODY, || format!("{line} is too large, and is heard"))?;
         check(said.end <= delivered, || format!("{line} is heard before it is there"))?;
         check(body == command.body() && body.len() as u64 == command.body_size(), || {
             format!("{line} is heard with another body of {} bytes", body.len())
@@ -288,7 +289,7 @@ pub(super) struct End {
 }
 
 /// Codes that say that a command was not begun.
-const NOT_BEGUN: [&str; 3] = ["overloaded", "not-permitted", "body-too-large"];
+const NOT_BEGUN: [&str; 2] = ["overloaded", "not-permitted"];
 
 pub(super) fn check(is_so: bool, why: impl FnOnce() -> String) -> Result<(), String> {
     if is_so { Ok(()) } else { Err(why()) }

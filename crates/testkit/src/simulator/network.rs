@@ -14,8 +14,6 @@ pub(super) struct Network {
     limits: Limits,
     is_clear: bool,
     began: Instant,
-    /// Bytes that the server has read from its socket.
-    read: usize,
     /// Behind so many of them nothing is the client's own.
     honest: usize,
     /// How many bytes of commands the client had written when so many bytes of records were on the wire.
@@ -35,13 +33,12 @@ pub(super) struct Network {
 
 impl Network {
     pub(super) fn new(pair: Pair, limits: Limits, is_clear: bool) -> Network {
-        let (began, read) = (pair.now().instant, pair.up.log().len());
+        let (began, read) = (pair.now().instant, pair.server.read());
         Network {
             pair,
             limits,
             is_clear,
             began,
-            read,
             honest: usize::MAX,
             marks: vec![(read, 0)],
             written: 0,
@@ -65,7 +62,10 @@ impl Network {
 
     /// Bytes of commands in the records that the server has read whole.
     pub(super) fn delivered(&self) -> usize {
-        let read = self.read.min(self.honest);
+        let read = self.pair.server.read().min(self.honest);
+        if self.is_clear {
+            return read - self.marks[0].0;
+        }
         let mark = self.marks.iter().rev().find(|(wire, _)| *wire <= read);
         mark.map_or(0, |(_, plain)| *plain)
     }
@@ -92,9 +92,7 @@ impl Network {
         if self.is_gone {
             return Ok(false);
         }
-        let waiting = self.pair.up.waiting();
         let moved = self.pair.server_turn(most);
-        self.read += waiting - self.pair.up.waiting();
         self.look()?;
         Ok(moved)
     }
@@ -137,7 +135,7 @@ impl Network {
 
     /// Bytes on the way to the server that are nobody's.
     pub(super) fn corrupt(&mut self) {
-        self.honest = self.honest.min(self.read + self.pair.up.waiting());
+        self.honest = self.honest.min(self.pair.server.read() + self.pair.up.waiting());
         self.pair.up.inject(&[0; 100]);
     }
 
