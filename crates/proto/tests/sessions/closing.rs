@@ -3,6 +3,7 @@
 use pinwire_proto::code::Code;
 use pinwire_proto::session::{ClientEnd, Disconnect};
 use pinwire_testkit::Pair;
+use pinwire_testkit::pair::Setup;
 
 fn holding(mut pair: Pair) -> Pair {
     pair.server.script.holds = vec!["HOLD"];
@@ -229,6 +230,21 @@ fn a_fin_alone_runs_what_is_complete_and_sends_nothing() {
         assert_eq!(pair.down.log().len(), log.max(before));
         assert!(pair.server.session.owns_nothing());
     }
+}
+
+#[test]
+fn a_fin_that_is_read_before_a_breach_that_waited_leaves_it_unsaid() {
+    let mut pair = holding(Setup::default().limits(|limits| limits.in_flight = 1).clear());
+    pair.client.raw("HOLD a\r\n\r\nHOLD b\r\n\r\n\r\n");
+    pair.step();
+    pair.up.end();
+    pair.drive();
+    assert_eq!(pair.server.heard(), ["HOLD a"], "b waits for a, and the breach for b");
+    pair.server.answer("HOLD a", "");
+    pair.drive();
+    assert_eq!(pair.server.heard(), ["HOLD a", "HOLD b"]);
+    assert!(pair.client.read().is_empty());
+    assert_eq!(pair.server.ended(), Some(&Disconnect::Vanished), "nobody was told of a bad-command");
 }
 
 #[test]

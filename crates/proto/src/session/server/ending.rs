@@ -106,6 +106,9 @@ impl ServerSession {
         let busy = running > self.receiving();
         match self.input {
             Input::Cut => {
+                if matches!(self.phase, Phase::Closing) {
+                    self.ended = None; // what this turn would have said is not said
+                }
                 self.end(Disconnect::Vanished);
                 replies.clear();
             }
