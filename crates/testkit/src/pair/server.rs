@@ -97,6 +97,11 @@ impl ServerEnd {
         self.outbox.len()
     }
 
+    /// Held commands that still wait for their answer.
+    pub fn owed(&self) -> usize {
+        self.held.iter().filter(|(_, to)| self.session.is_owed(to)).count()
+    }
+
     /// Bytes that were read for the session; what is thrown away behind its end is not among them.
     pub fn read(&self) -> usize {
         self.read

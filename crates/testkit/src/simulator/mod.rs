@@ -304,6 +304,14 @@ impl World {
         let mut seen = Seen::new();
         let outcomes = self.model.said.iter().filter_map(|said| said.outcome.clone());
         outcomes.for_each(|word| *seen.entry(word).or_default() += 1);
+        let read_on = self.model.said.windows(2).filter(|two| two[1].heard.is_some());
+        for said in read_on.map(|two| &two[0]).filter(|said| said.end > said.head) {
+            let what = match said.command() {
+                Some(_) => said.outcome.as_deref().unwrap_or("no answer"),
+                None => "CANCEL",
+            };
+            *seen.entry(format!("read on behind the body of: {what}")).or_default() += 1;
+        }
         let mut end = String::from("end: ");
         match self.network.pair.server.ended() {
             Some(Disconnect::Closed { code, .. }) => end += code.as_str(),

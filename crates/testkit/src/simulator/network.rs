@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use pinwire_proto::code::Code;
 use pinwire_proto::limits::Limits;
 
+use super::model::check;
 use crate::pair::Pair;
 
 /// A pair whose bytes and whose clock move when told to.
@@ -92,7 +93,14 @@ impl Network {
         if self.is_gone {
             return Ok(false);
         }
+        let server = &self.pair.server;
+        let (unsent, heard, was_closed) = (server.unsent(), server.heard().len(), server.session.is_closed());
         let moved = self.pair.server_turn(most);
+        let began = self.pair.server.heard().len() > heard;
+        check(!began || unsent <= self.limits.unsent, || "a command began above the bound".to_owned())?;
+        check(!began || !was_closed, || "a command began behind the end".to_owned())?;
+        let owed = self.pair.server.owed();
+        check(owed <= self.limits.in_flight, || format!("{owed} commands are in flight"))?;
         self.look()?;
         Ok(moved)
     }
@@ -178,13 +186,8 @@ impl Network {
             return Ok(());
         }
         let (_, said) = *self.closed.get_or_insert((now, sent + unsent));
-        if !self.pair.server.session.owns_nothing() {
-            return Err("a closed session owns something".to_owned());
-        }
-        match sent + unsent > said {
-            true => Err("the server goes on behind its last word".to_owned()),
-            false => Ok(()),
-        }
+        check(self.pair.server.session.owns_nothing(), || "a closed session owns something".to_owned())?;
+        check(sent + unsent <= said, || "the server goes on behind its last word".to_owned())
     }
 }
 
