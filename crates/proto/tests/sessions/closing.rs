@@ -233,18 +233,35 @@ fn a_fin_alone_runs_what_is_complete_and_sends_nothing() {
 }
 
 #[test]
-fn a_fin_that_is_read_before_a_breach_that_waited_leaves_it_unsaid() {
+fn a_fin_behind_what_waits_for_its_turn_is_read_behind_it() {
     let mut pair = holding(Setup::default().limits(|limits| limits.in_flight = 1).clear());
-    pair.client.raw("HOLD a\r\n\r\nHOLD b\r\n\r\n\r\n");
+    let lines = ["HOLD a", "HOLD b", "HOLD c"];
+    for line in lines {
+        pair.client.send_one_way(line);
+    }
+    pair.step();
+    pair.up.end();
+    for (number, line) in lines.into_iter().enumerate() {
+        pair.drive();
+        assert_eq!(pair.server.heard(), &lines[..=number], "each waits for the one before it");
+        pair.server.answer(line, "");
+    }
+    pair.drive();
+    assert_eq!(pair.server.ended(), Some(&Disconnect::Vanished));
+}
+
+#[test]
+fn a_breach_behind_what_waits_is_told_although_a_fin_has_come() {
+    let mut pair = holding(Setup::default().limits(|limits| limits.in_flight = 1).clear());
+    pair.client.raw("HOLD a\r\nSequence: 1\r\n\r\nHOLD b\r\n\r\n\r\n");
     pair.step();
     pair.up.end();
     pair.drive();
-    assert_eq!(pair.server.heard(), ["HOLD a"], "b waits for a, and the breach for b");
-    pair.server.answer("HOLD a", "");
+    pair.server.answer("HOLD a", "done");
     pair.drive();
     assert_eq!(pair.server.heard(), ["HOLD a", "HOLD b"]);
-    assert!(pair.client.read().is_empty());
-    assert_eq!(pair.server.ended(), Some(&Disconnect::Vanished), "nobody was told of a bad-command");
+    assert_eq!(pair.client.read(), ["1: OK done", "bad-command"]);
+    assert_eq!(pair.server.closed_with(), Some(Code::BadCommand));
 }
 
 #[test]

@@ -106,9 +106,6 @@ impl ServerSession {
         let busy = running > self.receiving();
         match self.input {
             Input::Cut => {
-                if matches!(self.phase, Phase::Closing) {
-                    self.ended = None; // what this turn would have said is not said
-                }
                 self.end(Disconnect::Vanished);
                 replies.clear();
             }
