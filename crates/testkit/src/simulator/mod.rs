@@ -21,7 +21,7 @@ pub use shrink::shrink;
 pub use text::BREACHES;
 
 use crate::pair::Setup;
-use model::{End, Model, Said, Told, What, check};
+use model::{End, Heard, Model, Said, Told, What, check};
 use network::Network;
 use pinwire_proto::code::Code;
 use pinwire_proto::limits::Limits;
@@ -92,8 +92,8 @@ fn limit(limits: &mut Limits) {
 /// Bytes of a body: more than one record holds.
 const BODY: u64 = 20_000;
 const IN_FLIGHT: usize = 4;
-/// Bytes of unsent replies: a few bodies.
-const UNSENT: usize = 50_000;
+/// Bytes of unsent replies: one body, and a little.
+const UNSENT: usize = 25_000;
 /// The longest `Timeout`.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -107,6 +107,7 @@ struct World {
     said: usize,
     heard: usize,
     read: usize,
+    has_stopped: bool,
     has_notified: bool,
     has_ended: bool,
 }
@@ -128,6 +129,7 @@ impl World {
             said: 0,
             heard: 0,
             read: 0,
+            has_stopped: false,
             has_notified: false,
             has_ended: false,
         }
@@ -155,7 +157,11 @@ impl World {
             Step::Answer(number, size) => self.answer(*number, Told::Ok(evil(*size))),
             Step::Refuse(number) => self.answer(*number, Told::Error),
             Step::Panic(number) => self.answer(*number, Told::Panic),
-            Step::Stop => self.network.pair.server.stop(),
+            Step::Stop => {
+                // Behind a close_notify or a FIN it has no other effect than these.
+                self.has_stopped |= !self.has_notified && !self.has_ended;
+                self.network.pair.server.stop();
+            }
             Step::Close(code) => self.network.pair.server.close_with(*code, ""),
             Step::CloseNotify if is_tls && self.network.is_open => {
                 self.has_notified = true;
@@ -183,7 +189,8 @@ impl World {
         self.said += length;
         let (head, end) = (start + text.head, start + length);
         let at = self.network.now();
-        self.model.said.push(Said { what, start, head, end, at, heard: None, answer: None, outcome: None });
+        let (heard, answer, outcome) = (None, None, None);
+        self.model.say(Said { what, start, head, end, at, heard, is_duplicate: false, answer, outcome });
         self.waiting.extend(text.bytes);
     }
 
@@ -200,7 +207,7 @@ impl World {
         let Some(said) = self.model.held(number).filter(|said| said.answer.is_none()) else { return };
         let line = said.command().expect("a held command").line();
         let is_late = said.heard.zip(said.patience()).is_some_and(|(heard, patience)| {
-            now > heard && now >= heard + patience // the sweep has come by since
+            now > heard.at && now >= heard.at + patience // the sweep has come by since
         });
         let server = &mut self.network.pair.server;
         match &told {
@@ -218,7 +225,9 @@ impl World {
         let (now, delivered) = (self.network.now(), self.network.delivered());
         let server = &self.network.pair.server;
         for (line, body) in server.heard().iter().zip(server.bodies()).skip(self.heard) {
-            self.model.hear(line, body, delivered, now)?;
+            let heard = Heard { at: now, stream: self.network.stood(self.heard) };
+            self.model.hear(line, body, delivered, heard)?;
+            check(!self.has_stopped, || format!("the server stops, and begins {line}"))?;
             self.heard += 1;
         }
         let answers = self.network.pair.client.answers();

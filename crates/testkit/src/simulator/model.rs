@@ -1,12 +1,12 @@
 //! What may come of what was said: `docs/PROTOCOL.md` 3 to 7, held against what a handler heard and what a
 //! client read. Knows nothing of sessions.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use pinwire_proto::code::Code;
 use pinwire_proto::session::Answer;
 
+use super::network::Stream;
 use super::schedule::{Command, Name};
 
 /// Everything that was said, and what came of it so far.
@@ -29,11 +29,20 @@ pub(super) struct Said {
     pub(super) head: usize,
     pub(super) end: usize,
     pub(super) at: Duration,
-    pub(super) heard: Option<Duration>,
+    pub(super) heard: Option<Heard>,
+    /// Whether the client had not read the final answer of an earlier command with this sequence.
+    pub(super) is_duplicate: bool,
     /// What the handler said to a held command, or will.
     pub(super) answer: Option<Told>,
     /// How its final answer began: OK or a code.
     pub(super) outcome: Option<String>,
+}
+
+/// A command's beginning: when, and what had become of the stream to the client by then.
+#[derive(Clone, Copy)]
+pub(super) struct Heard {
+    pub(super) at: Duration,
+    pub(super) stream: Stream,
 }
 
 pub(super) enum What {
@@ -115,7 +124,7 @@ impl Model {
         line: &str,
         body: &[u8],
         delivered: usize,
-        now: Duration,
+        heard: Heard,
     ) -> Result<(), String> {
         let is_it = |said: &Said| said.command().is_some_and(|command| command.line() == line);
         let at = self
@@ -136,8 +145,36 @@ impl Model {
         })?;
         check(self.said[at..].iter().all(|said| said.heard.is_none()), || format!("{line} is heard late"))?;
         check(!self.said[..at].iter().any(Said::is_fatal), || format!("{line} stood behind the end"))?;
-        self.said[at].heard = Some(now);
+        check(!self.is_taken(at, heard.stream), || format!("the sequence of {line} was not free"))?;
+        self.said[at].heard = Some(heard);
         Ok(())
+    }
+
+    /// Whether an earlier command of the same sequence certainly was in flight: it was answered at once, and
+    /// nothing of its turn had left; or it was not answered at all.
+    fn is_taken(&self, at: usize, now: Stream) -> bool {
+        let Some(sequence) = self.said[at].sequence() else { return false };
+        let same = |said: &&Said| said.sequence() == Some(sequence);
+        self.said[..at].iter().filter(same).any(|said| {
+            let Some(heard) = said.heard else { return false };
+            let is_waiting =
+                said.answer.is_none() && said.patience().is_none() && !self.is_taken_back(sequence);
+            match said.command().map(|command| command.name) {
+                Some(Name::Hold) => is_waiting,
+                _ => now.handed <= heard.stream.handed + heard.stream.unsent,
+            }
+        })
+    }
+
+    fn is_taken_back(&self, sequence: u32) -> bool {
+        self.said.iter().any(|said| matches!(said.what, What::Cancel(it) if it == sequence))
+    }
+
+    /// The client says this.
+    pub(super) fn say(&mut self, mut said: Said) {
+        let same = |earlier: &&Said| said.sequence().is_some() && earlier.sequence() == said.sequence();
+        said.is_duplicate = self.said.iter().filter(same).any(|earlier| earlier.outcome.is_none());
+        self.said.push(said);
     }
 
     /// The client read this.
@@ -256,7 +293,7 @@ impl Model {
                 check(broke, || "nothing was too large".to_owned())
             }
             Some(Code::DuplicateSequence) => {
-                check(self.has_duplicate(), || "no sequence came twice".to_owned())
+                check(self.said.iter().any(|said| said.is_duplicate), || "no sequence came twice".to_owned())
             }
             _ if end.is_said && !end.has_lost && end.code.is_some() => {
                 let was_told = self.last_word.is_some() || self.closing.is_some();
@@ -264,15 +301,6 @@ impl Model {
             }
             _ => Ok(()),
         }
-    }
-
-    fn has_duplicate(&self) -> bool {
-        let mut uses: BTreeMap<u32, u32> = BTreeMap::new();
-        self.said
-            .iter()
-            .filter_map(Said::sequence)
-            .for_each(|sequence| *uses.entry(sequence).or_default() += 1);
-        uses.values().any(|count| *count > 1)
     }
 }
 

@@ -14,7 +14,9 @@ pub(super) struct Network {
     pub(super) pair: Pair,
     limits: Limits,
     is_clear: bool,
-    began: Instant,
+    start: Instant,
+    /// For each command that was heard, the stream at the beginning of its turn.
+    began: Vec<Stream>,
     /// Behind so many of them nothing is the client's own.
     honest: usize,
     /// How many bytes of commands the client had written when so many bytes of records were on the wire.
@@ -32,14 +34,24 @@ pub(super) struct Network {
     pub(super) is_open: bool,
 }
 
+/// The stream of sealed bytes to the client.
+#[derive(Clone, Copy)]
+pub(super) struct Stream {
+    /// Bytes that the socket has taken.
+    pub(super) handed: usize,
+    /// Bytes that wait for it.
+    pub(super) unsent: usize,
+}
+
 impl Network {
     pub(super) fn new(pair: Pair, limits: Limits, is_clear: bool) -> Network {
-        let (began, read) = (pair.now().instant, pair.server.read());
+        let (start, read) = (pair.now().instant, pair.server.read());
         Network {
             pair,
             limits,
             is_clear,
-            began,
+            start,
+            began: Vec::new(),
             honest: usize::MAX,
             marks: vec![(read, 0)],
             written: 0,
@@ -58,7 +70,7 @@ impl Network {
 
     /// Time since the story began.
     pub(super) fn now(&self) -> Duration {
-        self.pair.now().instant - self.began
+        self.pair.now().instant - self.start
     }
 
     /// Bytes of commands in the records that the server has read whole.
@@ -94,15 +106,36 @@ impl Network {
             return Ok(false);
         }
         let server = &self.pair.server;
-        let (unsent, heard, was_closed) = (server.unsent(), server.heard().len(), server.session.is_closed());
+        let before = Stream { handed: self.pair.down.log().len(), unsent: server.unsent() };
+        let was_closed = server.session.is_closed();
         let moved = self.pair.server_turn(most);
-        let began = self.pair.server.heard().len() > heard;
-        check(!began || unsent <= self.limits.unsent, || "a command began above the bound".to_owned())?;
-        check(!began || !was_closed, || "a command began behind the end".to_owned())?;
-        let owed = self.pair.server.owed();
-        check(owed <= self.limits.in_flight, || format!("{owed} commands are in flight"))?;
+        check(!was_closed || self.begun().is_empty(), || "a command began behind the end".to_owned())?;
+        self.check_bounds(before)?;
+        self.began.resize(self.pair.server.heard().len(), before);
         self.look()?;
         Ok(moved)
+    }
+
+    /// The bodies of the commands that this turn began.
+    fn begun(&self) -> &[Vec<u8>] {
+        &self.pair.server.bodies()[self.began.len()..]
+    }
+
+    /// Above the bound no further command begins, not even one already read: all that is unsent but the last
+    /// answer is below it.
+    fn check_bounds(&self, before: Stream) -> Result<(), String> {
+        let server = &self.pair.server;
+        let owed = server.owed();
+        check(owed <= self.limits.in_flight, || format!("{owed} commands are in flight"))?;
+        let Some(last) = self.begun().last() else { return Ok(()) };
+        let said = self.pair.down.log().len() + server.unsent() - before.handed;
+        let is_below = said <= self.limits.unsent + last.len() + SMALL;
+        check(is_below, || format!("a command began above the bound: {said} bytes are unsent"))
+    }
+
+    /// How the stream to the client stood at the beginning of the turn in which this command was heard.
+    pub(super) fn stood(&self, heard: usize) -> Stream {
+        self.began[heard]
     }
 
     /// The client gets at most so many bytes.
@@ -190,6 +223,9 @@ impl Network {
         check(sent + unsent <= said, || "the server goes on behind its last word".to_owned())
     }
 }
+
+/// Heads of answers, the last words and the records' own bytes, of one turn.
+const SMALL: usize = 3_000;
 
 /// What fits one record, so that the bytes of commands in it are known.
 const RECORD: usize = 16_000;
