@@ -13,4 +13,45 @@ fn schedules_of_many_seeds() {
     let count = number("PINWIRE_SCHEDULES").unwrap_or(SCHEDULES);
     let seen = run_many(first..first + count);
     println!("{seen:#?}");
+    let missing: Vec<_> = KINDS.iter().filter(|kind| !seen.contains_key(**kind)).collect();
+    assert!(count < SCHEDULES || missing.is_empty(), "no schedule had {missing:?}: {seen:#?}");
 }
+
+/// What two thousand schedules must have come to, or they prove little.
+const KINDS: &[&str] = &[
+    "OK",
+    "bad-command",
+    "body-too-large",
+    "cancelled",
+    "duplicate-sequence",
+    "failed",
+    "message-too-large",
+    "no-longer-trusted",
+    "not-found",
+    "not-permitted",
+    "overloaded",
+    "removed",
+    "shutting-down",
+    "slow-reader",
+    "timed-out",
+    "end: Tls",
+    "end: bad-command",
+    "end: body-too-large",
+    "end: duplicate-sequence",
+    "end: failed",
+    "end: idle",
+    "end: message-too-large",
+    "end: no-longer-trusted",
+    "end: of the client, answered",
+    "end: of the client, cut off",
+    "end: removed",
+    "end: shutting-down",
+    "end: slow-reader",
+    "read on behind the body of: CANCEL",
+    "read on behind the body of: OK",
+    "read on behind the body of: cancelled",
+    "read on behind the body of: not-found",
+    "read on behind the body of: not-permitted",
+    "read on behind the body of: overloaded",
+    "read on behind the body of: timed-out",
+];

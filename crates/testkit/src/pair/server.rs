@@ -20,6 +20,7 @@ pub struct ServerEnd {
     connects: usize,
     heard: Vec<String>,
     bodies: Vec<Vec<u8>>,
+    announced: Vec<String>,
     held: Vec<(String, ReplyTo)>,
     cancelled: Vec<u32>,
     turns: usize,
@@ -64,6 +65,7 @@ impl ServerEnd {
             connects: 0,
             heard: Vec::new(),
             bodies: Vec::new(),
+            announced: Vec::new(),
             held: Vec::new(),
             cancelled: Vec::new(),
             turns: 0,
@@ -80,6 +82,11 @@ impl ServerEnd {
     /// Their bodies.
     pub fn bodies(&self) -> &[Vec<u8>] {
         &self.bodies
+    }
+
+    /// The commands whose bodies the handler was asked about, oldest first.
+    pub fn announced(&self) -> &[String] {
+        &self.announced
     }
 
     /// The flights that the client took back.
@@ -267,6 +274,7 @@ impl ServerEnd {
                     }
                 }
                 Event::Body(head) => {
+                    self.announced.push(head.line().to_owned());
                     if self.script.refuses_bodies.contains(&head.name()) {
                         self.session.refuse_body(Code::NotPermitted, "no body", replies);
                     }

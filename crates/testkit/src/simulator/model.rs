@@ -7,7 +7,8 @@ use pinwire_proto::code::Code;
 use pinwire_proto::session::Answer;
 
 use super::network::Stream;
-use super::schedule::{Command, Name};
+use super::said::{Heard, Said, Told, What};
+use super::schedule::Name;
 
 /// Everything that was said, and what came of it so far.
 #[derive(Default)]
@@ -21,94 +22,6 @@ pub(super) struct Model {
     pub(super) last_word: Option<String>,
 }
 
-/// Something that the client said.
-pub(super) struct Said {
-    pub(super) what: What,
-    /// Where it begins on the client's plain stream, where its head ends, and where it ends.
-    pub(super) start: usize,
-    pub(super) head: usize,
-    pub(super) end: usize,
-    pub(super) at: Duration,
-    pub(super) heard: Option<Heard>,
-    /// Whether the client had not read the final answer of an earlier command with this sequence.
-    pub(super) is_duplicate: bool,
-    /// What the handler said to a held command, or will.
-    pub(super) answer: Option<Told>,
-    /// How its final answer began: OK or a code.
-    pub(super) outcome: Option<String>,
-}
-
-/// A command's beginning: when, and what had become of the stream to the client by then.
-#[derive(Clone, Copy)]
-pub(super) struct Heard {
-    pub(super) at: Duration,
-    pub(super) stream: Stream,
-}
-
-pub(super) enum What {
-    Command(Command),
-    /// A CANCEL of this sequence.
-    Cancel(u32),
-    /// A breach of the grammar.
-    Breach,
-}
-
-/// What a handler said to a held command.
-#[derive(Clone, PartialEq, Eq)]
-pub(super) enum Told {
-    Ok(Vec<u8>),
-    Error,
-    Panic,
-}
-
-impl Said {
-    pub(super) fn command(&self) -> Option<&Command> {
-        match &self.what {
-            What::Command(command) => Some(command),
-            _ => None,
-        }
-    }
-
-    fn sequence(&self) -> Option<u32> {
-        self.command().and_then(|command| command.sequence)
-    }
-
-    /// Whether nothing behind it may be heard, if it is read at all.
-    pub(super) fn is_fatal(&self) -> bool {
-        match &self.what {
-            What::Breach => true,
-            What::Cancel(_) => self.end - self.head > super::BODY as usize,
-            What::Command(command) => {
-                command.body_size() > super::BODY || self.heard.is_some() && command.name == Name::Panic
-            }
-        }
-    }
-
-    /// Whether its body may be read over.
-    fn may_be_passed(&self) -> bool {
-        self.command().is_some_and(|command| {
-            command.body_size() > 0 && (command.name == Name::NoBody || command.timeout.is_some())
-        })
-    }
-
-    /// How long it may wait.
-    pub(super) fn patience(&self) -> Option<Duration> {
-        let timeout = self.command()?.timeout?;
-        Some(Duration::from_millis(timeout).min(super::TIMEOUT))
-    }
-
-    /// The body of its OK.
-    fn expected(&self) -> Option<Vec<u8>> {
-        let command = self.command()?;
-        match (&self.answer, command.name) {
-            (Some(Told::Ok(body)), Name::Hold) => Some(body.clone()),
-            (_, Name::Echo | Name::NoBody) if command.body_size() == 0 => Some(command.line().into_bytes()),
-            (_, Name::Echo) => Some(command.body()),
-            _ => None,
-        }
-    }
-}
-
 impl Model {
     /// The held command of this number, if the handler has it.
     pub(super) fn held(&mut self, number: u32) -> Option<&mut Said> {
@@ -116,6 +29,14 @@ impl Model {
             let is_it = said.command().is_some_and(|it| it.number == number && it.name == Name::Hold);
             is_it && said.heard.is_some()
         })
+    }
+
+    /// The handler was told of this command's body.
+    pub(super) fn announce(&mut self, line: &str, now: Duration) {
+        let is_it = |said: &&mut Said| said.command().is_some_and(|command| command.line() == line);
+        if let Some(said) = self.said.iter_mut().find(is_it) {
+            said.announced = Some(now);
+        }
     }
 
     /// The handler heard this, when the server had read so many bytes of commands.
@@ -135,6 +56,8 @@ impl Model {
         let said = &self.said[at];
         let command = said.command().expect("it was found by its command");
         check(said.heard.is_none(), || format!("{line} is heard twice"))?;
+        let due = said.announced.zip(said.patience()).map(|(head, patience)| head + patience);
+        check(due.is_none_or(|due| heard.at < due), || format!("{line} is heard behind its time"))?;
         check(command.body_size() <= super::BODY, || format!("{line} is too large, and is heard"))?;
         check(said.end <= delivered, || format!("{line} is heard before it is there"))?;
         check(body == command.body() && body.len() as u64 == command.body_size(), || {

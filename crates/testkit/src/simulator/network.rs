@@ -32,6 +32,8 @@ pub(super) struct Network {
     pub(super) has_lost: bool,
     /// Whether the client can still say something.
     pub(super) is_open: bool,
+    /// When the server's sweep last came by.
+    pub(super) swept: Duration,
 }
 
 /// The stream of sealed bytes to the client.
@@ -60,6 +62,7 @@ impl Network {
             is_gone: false,
             has_lost: false,
             is_open: true,
+            swept: Duration::ZERO,
         }
     }
 
@@ -183,6 +186,7 @@ impl Network {
     /// Time passes, and then the server's sweep comes by.
     pub(super) fn pass(&mut self, time: Duration) -> Result<(), String> {
         self.pair.pass(time);
+        self.swept = self.now();
         let now = self.pair.now().instant;
         let is_over = self.closed.is_some_and(|(closed, _)| now >= closed + self.limits.linger);
         if is_over && !self.is_gone {

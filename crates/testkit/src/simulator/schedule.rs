@@ -37,8 +37,10 @@ pub enum Step {
     Down(usize),
     /// So many bytes may wait on the way to the client from now on.
     Room(usize),
-    /// So many milliseconds pass.
+    /// So many milliseconds pass, and the server's sweep comes by.
     Wait(u64),
+    /// So many milliseconds pass, and the sweep does not come by yet.
+    Drift(u64),
     /// The handler answers the held command of this number, with a body of so many bytes.
     Answer(u32, usize),
     /// The handler answers the held command of this number with an error.
@@ -122,7 +124,8 @@ impl Maker {
             66..68 if self.is_slow => Step::Room(usize::MAX),
             66..73 if self.is_slow => Step::Room(self.rng.usize(0..2_000)),
             66..76 => Step::Down(self.amount()),
-            76..80 => Step::Wait(self.time()),
+            76 => Step::Drift(self.time()),
+            77..80 => Step::Wait(self.time()),
             80..88 => Step::Answer(self.some_number(), self.size() as usize % 40_000),
             88..91 => Step::Refuse(self.some_number()),
             91..95 => Step::Cancel(self.some_number(), self.cancel_body()),

@@ -67,6 +67,7 @@ fn simpler(step: &Step) -> Vec<Step> {
             vec![Step::Answer(*number, 0), Step::Answer(*number, size / 2)]
         }
         Step::Wait(millis) if *millis > 1 => vec![Step::Wait(1), Step::Wait(millis / 2)],
+        Step::Drift(millis) if *millis > 1 => vec![Step::Drift(1), Step::Drift(millis / 2)],
         Step::Fin(lost) if *lost > 0 => vec![Step::Fin(0), Step::Fin(lost / 2)],
         _ => Vec::new(),
     }
@@ -93,7 +94,7 @@ fn commands(command: &Command) -> Vec<Command> {
     add(&|command| command.timeout = None);
     add(&|command| command.head = None);
     add(&|command| command.size = command.size.map(|size| size / 2));
-    add(&|command| command.timeout = command.timeout.map(|millis| millis / 2));
+    add(&|command| command.timeout = command.timeout.map(|millis| (millis / 2).max(1)));
     found
 }
 
