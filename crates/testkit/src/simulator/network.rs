@@ -110,10 +110,11 @@ impl Network {
         }
         let server = &self.pair.server;
         let before = Stream { handed: self.pair.down.log().len(), unsent: server.unsent() };
+        let coming = server.announced().last().cloned();
         let was_closed = server.session.is_closed();
         let moved = self.pair.server_turn(most);
         check(!was_closed || self.begun().is_empty(), || "a command began behind the end".to_owned())?;
-        self.check_bounds(before)?;
+        self.check_bounds(before, coming.as_ref())?;
         self.began.resize(self.pair.server.heard().len(), before);
         self.look()?;
         Ok(moved)
@@ -125,12 +126,14 @@ impl Network {
     }
 
     /// Above the bound no further command begins, not even one already read: all that is unsent but the last
-    /// answer is below it.
-    fn check_bounds(&self, before: Stream) -> Result<(), String> {
+    /// answer is below it. (A command begins with its head: one whose body was still `coming` runs in any case.)
+    fn check_bounds(&self, before: Stream, coming: Option<&String>) -> Result<(), String> {
         let server = &self.pair.server;
         let owed = server.owed();
         check(owed <= self.limits.in_flight, || format!("{owed} commands are in flight"))?;
-        let Some(last) = self.begun().last() else { return Ok(()) };
+        let Some(last) = self.begun().last().filter(|_| server.heard().last() != coming) else {
+            return Ok(());
+        };
         let said = self.pair.down.log().len() + server.unsent() - before.handed;
         let is_below = said <= self.limits.unsent + last.len() + SMALL;
         check(is_below, || format!("a command began above the bound: {said} bytes are unsent"))
