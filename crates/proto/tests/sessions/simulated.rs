@@ -1,7 +1,7 @@
 //! Schedules of a simulated network: whatever is said, cut, lost or late, each command with a sequence has
 //! one final answer or the connection's end with its reason, and no byte of a body is read as a head.
 
-use pinwire_testkit::simulator::run_many;
+use pinwire_testkit::simulator::{Command, Name, Schedule, Stage, Step, run_many};
 
 /// What CI plays; `PINWIRE_SCHEDULES` says otherwise, `PINWIRE_SEED` where to begin.
 const SCHEDULES: u64 = 2_000;
@@ -15,6 +15,21 @@ fn schedules_of_many_seeds() {
     println!("{seen:#?}");
     let missing: Vec<_> = KINDS.iter().filter(|kind| !seen.contains_key(**kind)).collect();
     assert!(count < SCHEDULES || missing.is_empty(), "no schedule had {missing:?}: {seen:#?}");
+}
+
+/// Nine commands of which four may be in flight, and a FIN: what a failing run printed is played like this.
+#[test]
+fn a_schedule_is_played_as_it_is_printed() {
+    let hold = |number, sequence| {
+        let name = Name::Hold;
+        Step::Say(Command { number, name, sequence, size: None, timeout: None, head: None })
+    };
+    let sequences = [Some(2), Some(3), Some(5), Some(8), None, Some(12), Some(13), Some(15), None];
+    let mut steps: Vec<Step> =
+        (1..).zip(sequences).map(|(number, sequence)| hold(number, sequence)).collect();
+    steps.extend([Step::Write(usize::MAX), Step::Fin(0)]);
+    let seen = Stage::new().play(&Schedule { is_tls: false, steps }).unwrap();
+    assert_eq!(seen.get("end: of the client, cut off"), Some(&1));
 }
 
 /// What two thousand schedules must have come to, or they prove little.

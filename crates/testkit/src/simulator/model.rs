@@ -245,3 +245,7 @@ const NOT_BEGUN: [&str; 2] = ["overloaded", "not-permitted"];
 pub(super) fn check(is_so: bool, why: impl FnOnce() -> String) -> Result<(), String> {
     if is_so { Ok(()) } else { Err(why()) }
 }
+
+#[cfg(test)]
+#[path = "model_tests.rs"]
+mod tests;

@@ -223,11 +223,12 @@ impl fmt::Display for Schedule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "Schedule {{ is_tls: {}, steps: vec![", self.is_tls)?;
         for step in &self.steps {
-            match step {
-                Step::Close(code) => writeln!(f, "    Step::Close(Code::{code:?}),")?,
-                Step::Say(command) => writeln!(f, "    Step::Say({}),", command)?,
-                step => writeln!(f, "    Step::{step:?},")?,
-            }
+            let line = match step {
+                Step::Close(code) => format!("Close(Code::{code:?})"),
+                Step::Say(command) => format!("Say({command})"),
+                step => format!("{step:?}"),
+            };
+            writeln!(f, "    Step::{},", line.replace(&usize::MAX.to_string(), "usize::MAX"))?;
         }
         writeln!(f, "] }}")
     }
