@@ -2,5 +2,6 @@
 
 pub mod certificates;
 pub mod pair;
+pub mod simulator;
 
 pub use pair::Pair;

@@ -169,6 +169,18 @@ impl Pair {
         client || server
     }
 
+    /// The client's turn alone: it says what it has to say, and reads at most this many bytes.
+    pub fn client_turn(&mut self, most: usize) -> bool {
+        self.down.let_through(most);
+        self.client.turn(&mut self.up, &mut self.down)
+    }
+
+    /// The server's turn alone, in which it reads at most this many bytes; whether anything woke it.
+    pub fn server_turn(&mut self, most: usize) -> bool {
+        self.up.let_through(most);
+        self.server.turn(self.now, &mut self.up, &mut self.down)
+    }
+
     /// The handshake and the greeting.
     pub fn connect(&mut self) {
         self.drive();
@@ -183,9 +195,14 @@ impl Pair {
 
     /// Time passes, and nobody talks yet.
     pub fn pass(&mut self, time: Duration) {
+        self.drift(time);
+        self.server.expire(self.now);
+    }
+
+    /// Time passes, and the server's sweep has not come by yet.
+    pub fn drift(&mut self, time: Duration) {
         self.now.instant += time;
         self.now.unix += i64::try_from(time.as_secs()).expect("stories are short");
-        self.server.expire(self.now);
     }
 }
 

@@ -3,6 +3,7 @@
 use pinwire_proto::code::Code;
 use pinwire_proto::session::{ClientEnd, Disconnect};
 use pinwire_testkit::Pair;
+use pinwire_testkit::pair::Setup;
 
 fn holding(mut pair: Pair) -> Pair {
     pair.server.script.holds = vec!["HOLD"];
@@ -229,6 +230,38 @@ fn a_fin_alone_runs_what_is_complete_and_sends_nothing() {
         assert_eq!(pair.down.log().len(), log.max(before));
         assert!(pair.server.session.owns_nothing());
     }
+}
+
+#[test]
+fn a_fin_behind_what_waits_for_its_turn_is_read_behind_it() {
+    let mut pair = holding(Setup::default().limits(|limits| limits.in_flight = 1).clear());
+    let lines = ["HOLD a", "HOLD b", "HOLD c"];
+    for line in lines {
+        pair.client.send_one_way(line);
+    }
+    pair.step();
+    pair.up.end();
+    for (number, line) in lines.into_iter().enumerate() {
+        pair.drive();
+        assert_eq!(pair.server.heard(), &lines[..=number], "each waits for the one before it");
+        pair.server.answer(line, "");
+    }
+    pair.drive();
+    assert_eq!(pair.server.ended(), Some(&Disconnect::Vanished));
+}
+
+#[test]
+fn a_breach_behind_what_waits_is_told_although_a_fin_has_come() {
+    let mut pair = holding(Setup::default().limits(|limits| limits.in_flight = 1).clear());
+    pair.client.raw("HOLD a\r\nSequence: 1\r\n\r\nHOLD b\r\n\r\n\r\n");
+    pair.step();
+    pair.up.end();
+    pair.drive();
+    pair.server.answer("HOLD a", "done");
+    pair.drive();
+    assert_eq!(pair.server.heard(), ["HOLD a", "HOLD b"]);
+    assert_eq!(pair.client.read(), ["1: OK done", "bad-command"]);
+    assert_eq!(pair.server.closed_with(), Some(Code::BadCommand));
 }
 
 #[test]

@@ -10,6 +10,6 @@ mod flights;
 mod forge;
 mod greeting;
 mod original;
-mod random;
 mod resuming;
+mod simulated;
 mod tls;

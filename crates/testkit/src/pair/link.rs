@@ -52,6 +52,11 @@ impl Link {
         self.bytes.drain(..length).collect()
     }
 
+    /// What the next taking may bring at most; none holds even the end back.
+    pub(super) fn let_through(&mut self, most: usize) {
+        (self.is_held, self.cut) = (most == 0, most);
+    }
+
     /// Bytes on their way that no sender here has sent.
     pub fn inject(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);

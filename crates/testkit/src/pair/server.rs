@@ -20,9 +20,11 @@ pub struct ServerEnd {
     connects: usize,
     heard: Vec<String>,
     bodies: Vec<Vec<u8>>,
+    announced: Vec<String>,
     held: Vec<(String, ReplyTo)>,
     cancelled: Vec<u32>,
     turns: usize,
+    read: usize,
     wakers: Wakers,
 }
 
@@ -42,6 +44,8 @@ struct Wakers {
 pub struct Script {
     /// Commands of these names are answered later, by [`ServerEnd::answer`].
     pub holds: Vec<&'static str>,
+    /// The handler panics at commands of these names.
+    pub panics: Vec<&'static str>,
     /// Bodies of commands of these names are refused from their heads.
     pub refuses_bodies: Vec<&'static str>,
     /// Every peer is refused.
@@ -61,9 +65,11 @@ impl ServerEnd {
             connects: 0,
             heard: Vec::new(),
             bodies: Vec::new(),
+            announced: Vec::new(),
             held: Vec::new(),
             cancelled: Vec::new(),
             turns: 0,
+            read: 0,
             wakers: Wakers { now: true, ..Wakers::default() },
         }
     }
@@ -76,6 +82,11 @@ impl ServerEnd {
     /// Their bodies.
     pub fn bodies(&self) -> &[Vec<u8>] {
         &self.bodies
+    }
+
+    /// The commands whose bodies the handler was asked about, oldest first.
+    pub fn announced(&self) -> &[String] {
+        &self.announced
     }
 
     /// The flights that the client took back.
@@ -91,6 +102,16 @@ impl ServerEnd {
     /// Bytes that are sealed and not taken by the socket.
     pub fn unsent(&self) -> usize {
         self.outbox.len()
+    }
+
+    /// Held commands that still wait for their answer.
+    pub fn owed(&self) -> usize {
+        self.held.iter().filter(|(_, to)| self.session.is_owed(to)).count()
+    }
+
+    /// Bytes that were read for the session; what is thrown away behind its end is not among them.
+    pub fn read(&self) -> usize {
+        self.read
     }
 
     /// Turns so far.
@@ -127,6 +148,24 @@ impl ServerEnd {
             })
         });
         answered.expect("an answer of a story");
+        self.wakers.now = true;
+    }
+
+    /// Answers a held command between turns, with an error.
+    pub fn answer_error(&mut self, line: &str, code: Code) {
+        let to = self.held(line);
+        self.session.between_turns(|session, replies| session.error(&to, replies, code, ""));
+        self.wakers.now = true;
+    }
+
+    /// What works on a held command panics between turns.
+    pub fn panic(&mut self, line: &str) {
+        let to = self.held(line);
+        self.session.between_turns(|session, replies| {
+            if session.is_owed(&to) {
+                session.close_after(&to, Code::Failed, "", replies);
+            }
+        });
         self.wakers.now = true;
     }
 
@@ -199,6 +238,7 @@ impl ServerEnd {
         let came = up.take(space.len());
         space[..came.len()].copy_from_slice(&came);
         self.io.wire.filled(came.len());
+        self.read += came.len();
         // A socket says its end by itself, once all before it is read.
         if came.is_empty() && up.take_end() {
             self.session.end_of_input();
@@ -234,6 +274,7 @@ impl ServerEnd {
                     }
                 }
                 Event::Body(head) => {
+                    self.announced.push(head.line().to_owned());
                     if self.script.refuses_bodies.contains(&head.name()) {
                         self.session.refuse_body(Code::NotPermitted, "no body", replies);
                     }
@@ -241,6 +282,10 @@ impl ServerEnd {
                 Event::Command { head, body, to } => {
                     self.heard.push(head.line().to_owned());
                     self.bodies.push(body.to_owned());
+                    if self.script.panics.contains(&head.name()) {
+                        self.session.close_after(&to, Code::Failed, "", replies);
+                        continue;
+                    }
                     if self.script.holds.contains(&head.name()) {
                         self.held.push((head.line().to_owned(), to));
                         continue;

@@ -12,15 +12,15 @@ impl ServerSession {
     /// Whether the driver should read: something may come, and there is room for what it asks for.
     pub fn wants_read(&self, unsent: usize) -> bool {
         let closed = matches!(self.phase, Phase::Closing | Phase::Closed);
-        let full = self.is_crowded
-            && self.flights.as_ref().is_some_and(|flights| flights.running() >= self.limits.in_flight);
         let open = match self.input {
             Input::Open => true,
             // A peer in its handshake is told in its greeting.
             Input::Stopped => self.is_handshaking(),
             Input::Finished | Input::Cut => false,
         };
-        open && !closed && !full && !self.is_held && unsent <= self.limits.unsent
+        // What waits begins first: a FIN that is read before it would leave it undone.
+        let waits = self.is_crowded || self.is_held;
+        open && !closed && !waits && unsent <= self.limits.unsent
     }
 
     /// Whether another turn should follow at once, although nothing came: what waited for the socket may begin

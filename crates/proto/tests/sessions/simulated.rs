@@ -1,0 +1,72 @@
+//! Schedules of a simulated network: whatever is said, cut, lost or late, each command with a sequence has
+//! one final answer or the connection's end with its reason, and no byte of a body is read as a head.
+
+use pinwire_testkit::simulator::{Command, Name, Schedule, Stage, Step, run_many};
+
+/// What CI plays; `PINWIRE_SCHEDULES` says otherwise, `PINWIRE_SEED` where to begin.
+const SCHEDULES: u64 = 2_000;
+
+#[test]
+fn schedules_of_many_seeds() {
+    let number = |name| std::env::var(name).ok().map(|text| text.parse::<u64>().unwrap());
+    let first = number("PINWIRE_SEED").unwrap_or(0);
+    let count = number("PINWIRE_SCHEDULES").unwrap_or(SCHEDULES);
+    let seen = run_many(first..first + count);
+    println!("{seen:#?}");
+    let missing: Vec<_> = KINDS.iter().filter(|kind| !seen.contains_key(**kind)).collect();
+    assert!(count < SCHEDULES || missing.is_empty(), "no schedule had {missing:?}: {seen:#?}");
+}
+
+/// Nine commands of which four may be in flight, and a FIN: what a failing run printed is played like this.
+#[test]
+fn a_schedule_is_played_as_it_is_printed() {
+    let hold = |number, sequence| {
+        let name = Name::Hold;
+        Step::Say(Command { number, name, sequence, size: None, timeout: None, head: None })
+    };
+    let sequences = [Some(2), Some(3), Some(5), Some(8), None, Some(12), Some(13), Some(15), None];
+    let mut steps: Vec<Step> =
+        (1..).zip(sequences).map(|(number, sequence)| hold(number, sequence)).collect();
+    steps.extend([Step::Write(usize::MAX), Step::Fin(0)]);
+    let seen = Stage::new().play(&Schedule { is_tls: false, steps }).unwrap();
+    assert_eq!(seen.get("end: of the client, cut off"), Some(&1));
+}
+
+/// What two thousand schedules must have come to, or they prove little.
+const KINDS: &[&str] = &[
+    "OK",
+    "bad-command",
+    "body-too-large",
+    "cancelled",
+    "duplicate-sequence",
+    "failed",
+    "message-too-large",
+    "no-longer-trusted",
+    "not-found",
+    "not-permitted",
+    "overloaded",
+    "removed",
+    "shutting-down",
+    "slow-reader",
+    "timed-out",
+    "end: Tls",
+    "end: bad-command",
+    "end: body-too-large",
+    "end: duplicate-sequence",
+    "end: failed",
+    "end: idle",
+    "end: message-too-large",
+    "end: no-longer-trusted",
+    "end: of the client, answered",
+    "end: of the client, cut off",
+    "end: removed",
+    "end: shutting-down",
+    "end: slow-reader",
+    "read on behind the body of: CANCEL",
+    "read on behind the body of: OK",
+    "read on behind the body of: cancelled",
+    "read on behind the body of: not-found",
+    "read on behind the body of: not-permitted",
+    "read on behind the body of: overloaded",
+    "read on behind the body of: timed-out",
+];

@@ -1,0 +1,255 @@
+//! One connection: plays the steps of a schedule, tells the model what came of each, and sees to the end.
+
+use std::time::Duration;
+
+use pinwire_proto::code::Code;
+use pinwire_proto::session::Disconnect;
+
+use super::Seen;
+use super::model::{End, Model, check};
+use super::network::Network;
+use super::said::{Heard, Said, Told, What};
+use super::schedule::{Name, Schedule, Step};
+use super::text::{Text, evil};
+use crate::pair::Setup;
+
+/// One connection, and what was said and heard on it.
+pub(super) struct World {
+    network: Network,
+    model: Model,
+    /// What the client has said and not written.
+    waiting: Vec<u8>,
+    /// Bytes of commands that the client has said.
+    said: usize,
+    announced: usize,
+    heard: usize,
+    read: usize,
+    has_stopped: bool,
+    has_notified: bool,
+    has_ended: bool,
+}
+
+impl World {
+    pub(super) fn new(setup: &Setup, schedule: &Schedule) -> World {
+        let mut pair = match schedule.is_tls {
+            true => setup.rustls(crate::pair::config(setup.client.as_ref())),
+            false => setup.clear(),
+        };
+        pair.server.script.holds = vec![Name::Hold.word()];
+        pair.server.script.panics = vec![Name::Panic.word()];
+        pair.server.script.refuses_bodies = vec![Name::NoBody.word()];
+        pair.connect();
+        World {
+            network: Network::new(pair, setup.limits.clone(), !schedule.is_tls),
+            model: Model::default(),
+            waiting: Vec::new(),
+            said: 0,
+            announced: 0,
+            heard: 0,
+            read: 0,
+            has_stopped: false,
+            has_notified: false,
+            has_ended: false,
+        }
+    }
+
+    pub(super) fn play(mut self, schedule: &Schedule) -> Result<Seen, String> {
+        for step in &schedule.steps {
+            self.step(step, schedule.is_tls)?;
+            self.observe()?;
+        }
+        self.settle()?;
+        self.finish()
+    }
+
+    fn step(&mut self, step: &Step, is_tls: bool) -> Result<(), String> {
+        match step {
+            Step::Say(command) => self.say(What::Command(command.clone()), command.text()),
+            Step::Cancel(sequence, size) => self.say(What::Cancel(*sequence), Text::cancel(*sequence, *size)),
+            Step::Break(name) => self.say(What::Breach, Text::breach(name).0),
+            Step::Write(most) => self.write(*most),
+            Step::Up(most) => drop(self.network.up(*most)?),
+            Step::Down(most) => drop(self.network.down(*most)),
+            Step::Room(most) => self.network.pair.down.room = *most,
+            Step::Wait(millis) => self.network.pass(Duration::from_millis(*millis))?,
+            Step::Drift(millis) => self.network.pair.drift(Duration::from_millis(*millis)),
+            Step::Answer(number, size) => self.answer(*number, Told::Ok(evil(*size))),
+            Step::Refuse(number) => self.answer(*number, Told::Error),
+            Step::Panic(number) => self.answer(*number, Told::Panic),
+            Step::Stop => {
+                // Behind a close_notify or a FIN it has no other effect than these.
+                self.has_stopped |= !self.has_notified && !self.has_ended;
+                self.network.pair.server.stop();
+            }
+            Step::Close(code) => self.network.pair.server.close_with(*code, ""),
+            Step::CloseNotify if is_tls && self.network.is_open => {
+                self.has_notified = true;
+                self.network.close_notify();
+            }
+            Step::Fin(lost) => {
+                self.has_ended = true;
+                self.network.fin(*lost);
+            }
+            Step::Reset => {
+                self.has_ended = true;
+                self.network.reset();
+            }
+            Step::Corrupt if is_tls => self.network.corrupt(),
+            Step::CloseNotify | Step::Corrupt => {}
+        }
+        Ok(())
+    }
+
+    fn say(&mut self, what: What, text: Text) {
+        if !self.network.is_open {
+            return;
+        }
+        let (start, length) = (self.said, text.bytes.len());
+        self.said += length;
+        let (head, end) = (start + text.head, start + length);
+        let at = self.network.now();
+        self.model.say(Said::new(what, (start, head, end), at));
+        self.waiting.extend(text.bytes);
+    }
+
+    fn write(&mut self, most: usize) {
+        if self.network.is_open {
+            let bytes: Vec<u8> = self.waiting.drain(..most.min(self.waiting.len())).collect();
+            self.network.write(&bytes);
+        }
+    }
+
+    /// The handler says this to a held command, unless it has said something already.
+    fn answer(&mut self, number: u32, told: Told) {
+        let Some(said) = self.model.held(number).filter(|said| said.answer.is_none()) else { return };
+        let line = said.command().expect("a held command").line();
+        let due = said.heard.zip(said.patience()).map(|(heard, patience)| heard.at + patience);
+        let is_late = due.is_some_and(|due| due <= self.network.swept);
+        let server = &mut self.network.pair.server;
+        match &told {
+            Told::Ok(body) => server.answer(&line, body),
+            Told::Error => server.answer_error(&line, Code::NotFound),
+            Told::Panic => server.panic(&line),
+        }
+        if !is_late {
+            said.answer = Some(told);
+        }
+    }
+
+    /// Tells the model what came about since it was last told.
+    fn observe(&mut self) -> Result<(), String> {
+        let (now, delivered) = (self.network.now(), self.network.delivered());
+        let server = &self.network.pair.server;
+        for line in &server.announced()[self.announced..] {
+            self.model.announce(line, now);
+        }
+        self.announced = server.announced().len();
+        for (line, body) in server.heard().iter().zip(server.bodies()).skip(self.heard) {
+            let heard = Heard { at: now, stream: self.network.stood(self.heard) };
+            self.model.hear(line, body, delivered, heard)?;
+            check(!self.has_stopped, || format!("the server stops, and begins {line}"))?;
+            self.heard += 1;
+        }
+        let answers = self.network.pair.client.answers();
+        for answer in &answers[self.read..] {
+            self.model.read(answer, now)?;
+        }
+        self.read = answers.len();
+        Ok(())
+    }
+
+    /// What was held back arrives, and everything that is held is answered.
+    fn settle(&mut self) -> Result<(), String> {
+        self.write(usize::MAX);
+        self.network.pair.down.room = usize::MAX;
+        loop {
+            self.network.drive()?;
+            self.observe()?;
+            let is_open = |said: &&Said| said.heard.is_some() && said.answer.is_none();
+            let is_held = |said: &&Said| said.command().is_some_and(|command| command.name == Name::Hold);
+            let open = self.model.said.iter().filter(is_open).filter(is_held);
+            let open: Vec<u32> = open.filter_map(|said| Some(said.command()?.number)).collect();
+            if open.is_empty() {
+                return Ok(());
+            }
+            for number in open {
+                self.answer(number, Told::Ok(evil(10)));
+                self.model.held(number).expect("it was heard").answer.get_or_insert(Told::Error);
+            }
+        }
+    }
+
+    fn finish(mut self) -> Result<Seen, String> {
+        if self.network.pair.server.ended().is_none() {
+            self.rest()?;
+        }
+        self.network.drive()?;
+        self.observe()?;
+        let end = self.end()?;
+        self.model.check_end(&end, self.network.delivered())?;
+        self.client_end(&end)?;
+        Ok(self.seen())
+    }
+
+    /// The connection lives: nothing is owed, nothing is kept, and patience ends it.
+    fn rest(&mut self) -> Result<(), String> {
+        let delivered = self.network.delivered();
+        check(!self.has_notified && !self.has_ended, || {
+            "the client has ended, the server has not".to_owned()
+        })?;
+        check(delivered == self.said, || "not all was read".to_owned())?;
+        let end = End { code: None, is_said: true, runs_all: true, has_lost: false };
+        self.model.check_end(&end, delivered)?;
+        check(!self.model.said.iter().any(Said::is_fatal), || "what must close has not".to_owned())?;
+        check(self.network.pair.server.session.owns_nothing(), || {
+            "an idle connection owns bytes".to_owned()
+        })?;
+        self.network.pass(Duration::from_secs(600))?;
+        let code = self.network.pair.server.closed_with();
+        check(code == Some(Code::Idle), || format!("ten idle minutes ended with {code:?}"))
+    }
+
+    fn end(&self) -> Result<End, String> {
+        let (code, is_said, runs_all) = match self.network.pair.server.ended() {
+            None => return Err("the connection never ended".to_owned()),
+            Some(Disconnect::Closed { code, .. }) => (Some(*code), true, false),
+            Some(Disconnect::Peer) => (None, true, true),
+            Some(Disconnect::Vanished) => (None, false, !self.network.has_lost),
+            Some(_) => (None, false, false),
+        };
+        Ok(End { code, is_said, runs_all, has_lost: self.network.has_lost })
+    }
+
+    /// Over TLS a client knows whether it has heard everything.
+    fn client_end(&mut self, end: &End) -> Result<(), String> {
+        let heard = self.network.pair.client.heard_close_notify();
+        let client = self.network.pair.client.end();
+        check(client.is_some(), || "the client waits for ever".to_owned())?;
+        let is_clear = self.network.is_clear();
+        check(is_clear || !end.is_said || end.has_lost || heard, || format!("no close_notify: {client:?}"))
+    }
+
+    fn seen(&self) -> Seen {
+        let mut seen = Seen::new();
+        let outcomes = self.model.said.iter().filter_map(|said| said.outcome.clone());
+        outcomes.for_each(|word| *seen.entry(word).or_default() += 1);
+        let read_on = self.model.said.windows(2).filter(|two| two[1].heard.is_some());
+        for said in read_on.map(|two| &two[0]).filter(|said| said.end > said.head) {
+            let what = match said.command() {
+                Some(_) => said.outcome.as_deref().unwrap_or("no answer"),
+                None => "CANCEL",
+            };
+            *seen.entry(format!("read on behind the body of: {what}")).or_default() += 1;
+        }
+        let mut end = String::from("end: ");
+        match self.network.pair.server.ended() {
+            Some(Disconnect::Closed { code, .. }) => end += code.as_str(),
+            Some(Disconnect::Tls(_)) => end += "Tls",
+            Some(Disconnect::Peer) => end += "of the client, answered",
+            Some(Disconnect::Vanished) => end += "of the client, cut off",
+            _ => end += "none",
+        }
+        *seen.entry(end).or_default() += 1;
+        seen
+    }
+}
