@@ -42,6 +42,7 @@ struct Story {
     /// Whether the client may still say something: it has neither said goodbye nor sent a FIN.
     talks: bool,
     stops: bool,
+    is_cut_off: bool,
 }
 
 impl Story {
@@ -60,7 +61,7 @@ impl Story {
             Wire::Rustls => setup.rustls(config(setup.client.as_ref())),
         };
         pair.server.script = talk::script();
-        Story { pair, wire, said: Vec::new(), talks: true, stops: false }
+        Story { pair, wire, said: Vec::new(), talks: true, stops: false, is_cut_off: false }
     }
 
     fn deed(&mut self, choices: &mut Choices<'_>) {
@@ -155,7 +156,7 @@ impl Story {
     }
 
     fn cuts_off(&mut self, choices: &mut Choices<'_>) {
-        self.talks = false;
+        (self.talks, self.is_cut_off) = (false, true);
         match choices.flag() {
             true => self.pair.up.end(),
             false => self.pair.server.broken(),
@@ -177,7 +178,7 @@ impl Story {
         assert!(ended.is_some() || self.pair.client.greeting() == Some("OK"));
         self.knows_the_end();
         if !matches!(ended, Some(Disconnect::Vanished)) {
-            talk::check(&self.said, &self.pair.server, &self.told());
+            talk::check(&self.said, &self.pair.server, &self.told(), self.is_cut_off);
         }
         let is_idle = ended.is_none();
         assert!(!is_idle || self.pair.server.session.owns_nothing(), "idle, and something is kept");
@@ -201,6 +202,7 @@ impl Story {
         assert!(!matches!(end, Some(ClientEnd::Violation(_) | ClientEnd::Tls(_))), "{end:?}");
         assert_eq!(self.pair.client.failure(), None);
         let says_it = match self.pair.server.ended() {
+            _ if self.is_cut_off => false,
             Some(Disconnect::Closed { .. }) => self.pair.client.greeting().is_some(),
             Some(Disconnect::Peer) => true,
             _ => false,

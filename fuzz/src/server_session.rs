@@ -171,7 +171,7 @@ impl Story {
         assert!(!matches!(self.server.ended(), Some(Disconnect::Tls(_))));
         let (said, is_all) = said(&self.fed);
         let told = told(self.down.log());
-        talk::check(&said, &self.server, &told);
+        talk::check(&said, &self.server, &told, self.is_cut_off);
         let is_at_rest = is_all && self.server.ended().is_none();
         assert!(!is_at_rest || self.server.session.owns_nothing(), "idle, and something is kept");
     }
