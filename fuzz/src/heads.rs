@@ -35,7 +35,7 @@ fn decodes(bytes: &[u8]) {
     let whole = decode(&mut Scan::default(), bytes);
     as_the_grammar_has_it(bytes, &whole);
     grown_byte_by_byte(bytes, &whole);
-    let cuts = (0..bytes.len()).step_by(1 + bytes.len() / 128);
+    let cuts = (0..bytes.len()).step_by(1 + bytes.len() / 16);
     cuts.for_each(|cut| in_two_pieces(bytes, cut, &whole));
     if let Err(violation) = &whole {
         names_the_first_offending_byte(bytes, violation);
