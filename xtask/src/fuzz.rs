@@ -60,18 +60,18 @@ fn search(root: &Path, target: &str, binary: &Path, corpora: &[&Path], seconds: 
     start(root, binary, options, corpora)
 }
 
-/// The fewest and smallest inputs that reach all that was reached become the corpus.
+/// The fewest inputs that reach all that was reached become the corpus.
 fn keep(root: &Path, binary: &Path, corpus: &Path, found: &Path) -> Result<(), String> {
     let fewest = binary.with_extension("fewest");
     let wrong = |error: io::Error| format!("{}: {error}", corpus.display());
     empty(&fewest)?;
-    start(root, binary, vec!["-merge=1".to_owned()], &[&fewest, corpus, found])?;
+    start(root, binary, MERGE.map(str::to_owned).into(), &[&fewest, corpus, found])?;
     empty(corpus)?;
     let files: Result<Vec<_>, _> = fs::read_dir(&fewest).map_err(wrong)?.collect();
     let mut files = files.map_err(wrong)?;
-    // Where they are too many, a replay can best do without the largest.
-    files.sort_by_key(|file| (file.metadata().map_or(u64::MAX, |it| it.len()), file.file_name()));
-    for file in files.iter().take(MOST_FILES) {
+    // Where they are too many, the longest reach most.
+    files.sort_by_key(|file| (file.metadata().map_or(0, |it| it.len()), file.file_name()));
+    for file in files.iter().rev().take(MOST_FILES) {
         fs::copy(file.path(), corpus.join(file.file_name())).map_err(wrong)?;
     }
     Ok(())
@@ -121,6 +121,9 @@ const SECONDS: &str = "60";
 
 /// An input's most bytes is what the corpus may hold; one that takes seconds is a finding too.
 const LIMITS: &[&str] = &["-max_len=4000", "-timeout=10", "-rss_limit_mb=1024", "-print_final_stats=1"];
+
+/// By the edges that they reach, however often: a corpus is for replaying, not for searching on.
+const MERGE: [&str; 2] = ["-set_cover_merge=1", "-use_counters=0"];
 
 /// As the test of the corpora has it.
 const MOST_FILES: usize = 100;
