@@ -4,6 +4,7 @@
 mod archives;
 mod bench;
 mod ci;
+mod fuzz;
 mod manifest;
 mod markdown;
 mod repo;
@@ -17,7 +18,9 @@ const USAGE: &str = "\
 usage: cargo xtask ci [--allow-dirty]   all that CI checks; --allow-dirty packages what is not committed
        cargo xtask tidy                 crate directions, versions, docs against code
        cargo xtask bench [--quick]      what a request, a handshake and an idle connection cost the server
-       cargo xtask bench documents      durable PUTs a second, and what a GET costs the server";
+       cargo xtask bench documents      durable PUTs a second, and what a GET costs the server
+       cargo xtask fuzz TARGET [--seconds N] [--keep]
+                                        searches for bytes that break a target, 60 s unless told otherwise";
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -27,6 +30,7 @@ fn main() -> ExitCode {
         ["ci", "--allow-dirty"] => ci::ci(&root(), ci::Tree::Dirty),
         ["tidy"] => tidy::run(&root()),
         ["bench", ref options @ ..] => bench::run(&root(), options),
+        ["fuzz", ref options @ ..] => fuzz::fuzz(&root(), options),
         _ => Err(USAGE.to_owned()),
     };
     match done {

@@ -115,7 +115,8 @@ fn value(tag: u8, content: &[u8]) -> Vec<u8> {
     [header, content].concat()
 }
 
-fn pem(der: &[u8]) -> String {
+/// A certificate, or whatever these bytes are, in PEM.
+pub fn pem(der: &[u8]) -> String {
     let lines: Vec<String> = der.chunks(48).map(base64).collect();
     format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", lines.join("\n"))
 }

@@ -14,6 +14,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("pinwire-cli", &["pinwire-documents", "pinwire-server", "pinwire-client"]),
     ("pinwire", &["pinwire-server", "pinwire-client", "pinwire-documents"]),
     ("pinwire-testkit", &["pinwire-proto"]),
+    ("pinwire-fuzz", &["pinwire-proto", "pinwire-testkit"]),
     ("xtask", &["pinwire-proto"]),
 ];
 

@@ -15,7 +15,7 @@ const FORBIDDEN: &[(&str, &str)] = &[
 ];
 
 pub(super) fn check(repo: &Repo) -> Result<Problems, String> {
-    let ours = |path: &str| path.starts_with("crates/") || path.starts_with("xtask/");
+    let ours = |path: &str| ["crates/", "fuzz/", "xtask/"].iter().any(|folder| path.starts_with(folder));
     let files = repo.ending(".rs").filter(|(path, _)| ours(path));
     Ok(files.flat_map(|(path, text)| [too_long(path, text), forbidden(path, text)].concat()).collect())
 }

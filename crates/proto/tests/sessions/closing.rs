@@ -313,3 +313,16 @@ fn a_reply_cut_off_is_thrown_away() {
     assert!(pair.client.read().is_empty());
     assert_eq!(pair.client.end(), Some(&ClientEnd::Vanished));
 }
+
+#[test]
+fn a_handshake_that_waits_for_the_socket_while_the_server_stops_goes_on() {
+    let mut pair = Setup::default().limits(|limits| limits.unsent = 100).pair();
+    pair.down.room = 0;
+    pair.drive();
+    assert!(pair.server.unsent() > 100);
+    pair.server.stop();
+    pair.drive();
+    pair.down.room = usize::MAX;
+    pair.drive();
+    assert_eq!(pair.client.greeting(), Some("shutting-down: "));
+}

@@ -138,9 +138,18 @@ impl ServerEnd {
         found.expect("the story holds this command").1
     }
 
+    /// The lines of all commands that were ever held, and where their answers go.
+    pub fn all_held(&self) -> &[(String, ReplyTo)] {
+        &self.held
+    }
+
     /// Answers a held command between turns.
     pub fn answer(&mut self, line: &str, body: impl AsRef<[u8]>) {
-        let to = self.held(line);
+        self.answer_to(self.held(line), body);
+    }
+
+    /// Answers this command between turns.
+    pub fn answer_to(&mut self, to: ReplyTo, body: impl AsRef<[u8]>) {
         let answered = self.session.between_turns(|session, replies| {
             session.ok(&to, replies, |reply| {
                 reply.body(body.as_ref());

@@ -26,10 +26,11 @@ impl ServerSession {
     /// Whether another turn should follow at once, although nothing came: what waited for the socket may begin
     /// now, or the driver, which was not to read in this turn, should.
     pub fn wants_turn(&self, unsent: usize) -> bool {
-        if self.is_closed() || self.input == Input::Stopped || unsent > self.limits.unsent {
+        if self.is_closed() || unsent > self.limits.unsent {
             return false;
         }
-        self.is_held || (self.is_paused && self.wants_read(unsent))
+        // Stopped, nothing that waits will begin; but a handshake is read on to its greeting.
+        (self.is_held && self.input != Input::Stopped) || (self.is_paused && self.wants_read(unsent))
     }
 
     /// Whether everything was said: the driver sends what is sealed, then closes as section 7 says.

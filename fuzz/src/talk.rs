@@ -1,0 +1,117 @@
+//! What was said to a server and what it told: the rules of sections 3, 4, 6 and 7 that hold between the two,
+//! however the bytes were cut, held up and cut off.
+
+use pinwire_proto::session::Disconnect;
+use pinwire_testkit::pair::{Script, ServerEnd};
+
+/// A command that a client said.
+#[derive(Debug)]
+pub(crate) struct Said {
+    /// Without spaces at its end.
+    pub(crate) line: String,
+    pub(crate) sequence: Option<String>,
+    pub(crate) body: Vec<u8>,
+    /// Whether its body was there to its end.
+    pub(crate) is_whole: bool,
+}
+
+/// A reply that a server told.
+#[derive(Debug)]
+pub(crate) struct Told {
+    pub(crate) sequence: Option<String>,
+    /// The code, unless it is OK.
+    pub(crate) code: Option<String>,
+    pub(crate) body: Vec<u8>,
+}
+
+/// The handler's part in every talk.
+pub(crate) fn script() -> Script {
+    Script { holds: vec!["HOLD", "H"], refuses_bodies: vec!["NOBODY", "N"], ..Script::default() }
+}
+
+/// Gives every held command its answer, and the session the turns for it, until none is owed.
+pub(crate) fn answer_all(server: &mut ServerEnd) -> bool {
+    let owed: Vec<_> =
+        server.all_held().iter().filter(|(_, to)| server.session.is_owed(to)).cloned().collect();
+    for (line, to) in &owed {
+        server.answer_to(*to, line);
+    }
+    !owed.is_empty()
+}
+
+/// All rules. `told` is complete: nothing is on its way any more. After a FIN of the client without goodbye
+/// (`is_cut_off`) "nothing more is sent": what is told is right, but need not be all.
+pub(crate) fn check(said: &[Said], server: &ServerEnd, told: &[Told], is_cut_off: bool) {
+    let begun = hears_what_was_said(said, server);
+    answers_are_of_commands(said, told);
+    ends_with_its_reason(server, told, is_cut_off);
+    let must_be_answered = match server.ended() {
+        _ if is_cut_off => &[],
+        None | Some(Disconnect::Peer) => said,
+        Some(Disconnect::Closed { .. }) => &said[..begun],
+        Some(_) => &[],
+    };
+    gives_each_its_final_answer(said, must_be_answered, told);
+    let at_rest = server.ended().is_none() && said.iter().all(|said| said.is_whole);
+    assert!(!at_rest || !server.session.is_closed());
+}
+
+/// Section 3: no byte of a body is heard as a head, an incomplete body is never shown, nothing is heard twice
+/// or out of order. Returns the commands up to the last one that was heard.
+fn hears_what_was_said(said: &[Said], server: &ServerEnd) -> usize {
+    let mut at = 0;
+    for (line, body) in server.heard().iter().zip(server.bodies()) {
+        let is_it =
+            |said: &Said| said.line == *line && said.body == *body && said.is_whole && !said.is_cancel();
+        let found = said[at..].iter().position(is_it);
+        at += 1 + found.unwrap_or_else(|| panic!("{line:?} was heard, and never said there: {said:?}"));
+    }
+    at
+}
+
+/// Section 4: an answer carries the sequence of a command that was said, and an OK what that command asked for.
+fn answers_are_of_commands(said: &[Said], told: &[Told]) {
+    for told in told.iter().filter(|told| told.sequence.is_some()) {
+        let fits = |said: &Said| said.sequence == told.sequence && !said.is_cancel();
+        // Held commands are answered with their lines, others with their bodies if they have one.
+        let is_echo =
+            |said: &Said| told.code.is_some() || [said.line.as_bytes(), &said.body].contains(&&*told.body);
+        assert!(said.iter().any(|said| fits(said) && is_echo(said)), "{told:?} answers nothing: {said:?}");
+    }
+}
+
+/// Section 6: what is for the connection comes last, once, and is the reason of its end.
+fn ends_with_its_reason(server: &ServerEnd, told: &[Told], is_cut_off: bool) {
+    let (last, others) = match told.split_last() {
+        Some((last, others)) => (Some(last), others),
+        None => (None, told),
+    };
+    assert!(others.iter().all(|told| told.sequence.is_some()), "more after the last words: {told:?}");
+    let Some(Disconnect::Closed { code, .. }) = server.ended() else {
+        return assert!(last.is_none_or(|last| last.sequence.is_some()), "{last:?} at no end");
+    };
+    if server.connects() > 0 && !is_cut_off {
+        let reason = last.and_then(|last| last.code.as_deref());
+        assert_eq!(reason, Some(code.as_str()), "the end without its reason: {told:?}");
+    }
+}
+
+/// "Each command gets exactly one final answer": never more, and none less of those that must have one.
+fn gives_each_its_final_answer(said: &[Said], must: &[Said], told: &[Told]) {
+    for one in said.iter().filter(|said| said.sequence.is_some()) {
+        let mine = |said: &&Said| said.sequence == one.sequence && !said.is_cancel();
+        let most = said.iter().filter(mine).count();
+        let least = must.iter().filter(mine).filter(|said| said.is_whole).count();
+        let answers = told.iter().filter(|told| told.sequence == one.sequence).count();
+        assert!(
+            (least..=most).contains(&answers),
+            "{answers} answers, {least} to {most} wanted: {one:?} {told:?}"
+        );
+    }
+}
+
+impl Said {
+    fn is_cancel(&self) -> bool {
+        self.line.split(' ').next().is_some_and(|name| name.eq_ignore_ascii_case("CANCEL"))
+    }
+}
