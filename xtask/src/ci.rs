@@ -2,7 +2,7 @@
 
 use crate::manifest::Workspace;
 use crate::repo::Repo;
-use crate::{archives, fuzz, markdown, tidy};
+use crate::{archives, markdown, tidy};
 use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
@@ -48,7 +48,6 @@ enum Step {
     Doc,
     Tidy,
     Archives,
-    Fuzz(&'static str),
 }
 
 fn steps(readme: &str, workspace: &Workspace, tree: Tree) -> Result<Vec<Step>, String> {
@@ -60,19 +59,16 @@ fn steps(readme: &str, workspace: &Workspace, tree: Tree) -> Result<Vec<Step>, S
         Step::Tidy,
         Step::Run(package(workspace, tree)),
         Step::Archives,
-        Step::Fuzz("server_session"),
-        Step::Fuzz("pair"),
     ])
 }
 
 impl Step {
-    fn name(&self) -> String {
+    fn name(&self) -> &str {
         match self {
-            Step::Run(line) => line.clone(),
-            Step::Doc => DOC.to_owned(),
-            Step::Tidy => "cargo xtask tidy".to_owned(),
-            Step::Archives => "build each crate from its own archive".to_owned(),
-            Step::Fuzz(target) => format!("cargo xtask fuzz {target}"),
+            Step::Run(line) => line,
+            Step::Doc => DOC,
+            Step::Tidy => "cargo xtask tidy",
+            Step::Archives => "build each crate from its own archive",
         }
     }
 
@@ -83,7 +79,6 @@ impl Step {
             Step::Doc => words(DOC, Some(("RUSTDOCFLAGS", "-D warnings"))),
             Step::Tidy => tidy::run(root),
             Step::Archives => archives::build(root, workspace),
-            Step::Fuzz(target) => fuzz::fuzz(root, &[target]),
         }
     }
 }
