@@ -40,7 +40,7 @@ impl ServerArgs {
         let connected = self.builder(&file, identity.as_ref())?.connect();
         let client = match connected {
             Err(Error::UnknownServer { address, shown }) => {
-                strangers::judge(&address, &shown, &file)?;
+                strangers::judge(&address, &shown, home)?;
                 self.builder(&file, identity.as_ref())?.connect()
             }
             Err(error @ Error::WrongServer { .. }) => return Err(strangers::wrong(&error, &file)),
