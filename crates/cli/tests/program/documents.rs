@@ -229,3 +229,29 @@ fn what_cannot_be_asked_is_2_and_asks_nobody() {
     assert_eq!(place.run(&["put", "a", "nowhere"]).status, 6);
     assert!(!place.path("home").exists(), "nothing was made on the way");
 }
+
+#[test]
+fn a_page_that_is_cut_says_where_the_next_one_begins() {
+    let place = Place::new();
+    let server = place.serve_with(&["--listen", "127.0.0.1:0", "--store", "memory"]);
+    let served = Served { place, server };
+    let client = served.place.client(&served.server.address);
+    let ids: Vec<String> = (0..1_003).map(|number| format!("n/{number:04}")).collect();
+    for id in &ids {
+        client.put(id, "").unwrap();
+    }
+    let last = |args: &[&str]| {
+        let ran = served.run(&[&["list", "--json"], args].concat());
+        let page: Value = serde_json::from_str(ran.out().lines().last().unwrap()).unwrap();
+        let count = page["ids"].as_array().unwrap().len();
+        (count, page["headers"]["Next"].as_str().map(str::to_owned))
+    };
+    let next = |id: &str| Some(id.to_owned());
+    assert_eq!(last(&["--limit", "2"]), (2, next("n/0001")), "the server's page goes further");
+    assert_eq!(last(&["--limit", "1000"]), (1000, next("n/0999")), "the server's own");
+    assert_eq!(last(&["--limit", "1002"]), (2, next("n/1001")), "the second page is cut");
+    assert_eq!(last(&["--limit", "1003"]), (3, None), "there is no more");
+    assert_eq!(last(&["--after", "n/0999", "--limit", "2"]), (2, next("n/1001")), "of a last page");
+    assert_eq!(last(&["--after", "n/0999", "--limit", "3"]), (3, None));
+    assert_eq!(last(&["--after", "n/0999", "--limit", "9"]), (3, None));
+}
