@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use pinwire_client::Request;
 
+use crate::body::BodyArgs;
 use crate::exit::{self, Exit, Failure};
 use crate::home::Home;
 use crate::reach::{ServerArgs, sayable};
@@ -23,9 +24,8 @@ pub(crate) struct PutArgs {
     /// A file with the document; without one, or with "-", it comes from standard input
     #[arg(value_name = "FILE", conflicts_with = "body")]
     file: Option<PathBuf>,
-    /// The document itself
-    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
-    body: Option<String>,
+    #[command(flatten)]
+    body: BodyArgs,
     /// Only if its version is still this one; 0: only if there is none yet
     #[arg(long, value_name = "VERSION")]
     if_version: Option<u64>,
@@ -55,8 +55,8 @@ pub(crate) fn run(args: &PutArgs, home: &Home) -> Result<Exit, Failure> {
 
 impl PutArgs {
     fn document(&self) -> Result<Vec<u8>, Failure> {
-        match &self.body {
-            Some(text) => Ok(text.as_bytes().to_vec()),
+        match self.body.read()? {
+            Some(body) => Ok(body),
             None => files::read_or_stdin(self.file.as_deref().unwrap_or(Path::new("-"))),
         }
     }

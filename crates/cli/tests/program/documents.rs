@@ -255,3 +255,24 @@ fn a_page_that_is_cut_says_where_the_next_one_begins() {
     assert_eq!(last(&["--after", "n/0999", "--limit", "3"]), (3, None));
     assert_eq!(last(&["--after", "n/0999", "--limit", "9"]), (3, None));
 }
+
+#[test]
+fn a_body_means_the_same_to_put_and_to_call() {
+    let served = Served::new();
+    let bytes = [0xff, 0, b'\n'];
+    fs::write(served.place.path("bin"), bytes).unwrap();
+    served.says(&["put", "y", "--body", "@bin"], "1\n");
+    assert_eq!(served.run(&["get", "y"]).out, bytes);
+    let args = ["put", "y", "--body", "-", "-s", &served.server.address];
+    assert_eq!(served.place.run_with_input(&args, b"from a pipe").out(), "2\n");
+    served.says(&["get", "y"], "from a pipe");
+    served.fails(&["put", "y", "--body", "@nowhere"], 6, "pinwire: nowhere: ");
+    served.fails(&["put", "y", "--body", "@"], 2, "pinwire: --body @ names no file");
+
+    let help = |command| {
+        let help = served.place.ok(&[command, "--help"]);
+        let (_, help) = help.split_once("--body <TEXT|@FILE|->").unwrap();
+        help.split_once("\n\n").unwrap().0.to_owned()
+    };
+    assert_eq!(help("put"), help("call"));
+}
