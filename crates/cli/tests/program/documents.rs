@@ -276,3 +276,41 @@ fn a_body_means_the_same_to_put_and_to_call() {
     };
     assert_eq!(help("put"), help("call"));
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_standard_output_goes_to_is_written_and_not_replaced() {
+    use std::os::unix::fs::{MetadataExt as _, symlink};
+    let served = Served::new();
+    served.says(&["put", "a", "--body", "new"], "1\n");
+    symlink("/dev/stdout", served.place.path("link")).unwrap();
+    for target in ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1", "-", "link", "../../dev/../dev/stdout"] {
+        let path = served.place.path("redirected");
+        fs::write(&path, "before\n").unwrap();
+        let file = fs::File::options().append(true).open(&path).unwrap();
+        let before = file.metadata().unwrap().ino();
+        let mut get = served.place.program();
+        let depth = "../".repeat(served.place.path("").components().count());
+        let target = target.replacen("../../", &depth, 1);
+        get.args(["get", "a", "-s", &served.server.address, "-o", &target]).stdout(file);
+        assert!(get.status().unwrap().success(), "{target}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "before\nnew", "{target}");
+        assert_eq!(fs::metadata(&path).unwrap().ino(), before, "{target}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_to_nothing_stays_a_link() {
+    use std::os::unix::fs::symlink;
+    let served = Served::new();
+    served.says(&["put", "a", "--body", "new"], "1\n");
+    let (link, real) = (served.place.path("link"), served.place.path("real"));
+    symlink("real", &link).unwrap();
+    served.fails(&["get", "a", "-o", "link"], 6, "pinwire: link: it is a link to real, which is not there");
+    assert!(link.is_symlink() && !real.exists());
+    fs::write(&real, "old").unwrap();
+    served.says(&["get", "a", "-o", "link"], "");
+    assert!(link.is_symlink() && fs::read(&real).unwrap() == b"new");
+    assert!(served.place.ok(&["get", "--help"]).contains("\"-\" is standard output"));
+}
