@@ -25,6 +25,9 @@ pub(crate) struct CallArgs {
     #[command(flatten)]
     body: BodyArgs,
     /// Print status and headers as a line of JSON on standard output, before the body
+    ///
+    /// What fails before the server answers prints nothing on standard output: the exit status and standard
+    /// error tell.
     #[arg(long)]
     json: bool,
     #[command(flatten)]

@@ -20,6 +20,9 @@ pub(crate) struct DeleteArgs {
     #[arg(long, value_name = "VERSION", value_parser = clap::value_parser!(u64).range(1..))]
     if_version: Option<u64>,
     /// Print a line of JSON with the answer's status and headers, in place of the version
+    ///
+    /// What fails before the server answers prints nothing on standard output: the exit status and standard
+    /// error tell.
     #[arg(long)]
     json: bool,
     #[command(flatten)]

@@ -26,6 +26,10 @@ pub(crate) struct GetArgs {
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// Print a line of JSON first, with the answer's status and headers; the version is one
+    ///
+    /// The document follows the line; -o FILE keeps the two apart.
+    /// What fails before the server answers prints nothing on standard output: the exit status and standard
+    /// error tell.
     #[arg(long)]
     json: bool,
     #[command(flatten)]

@@ -27,6 +27,8 @@ pub(crate) struct ListArgs {
     /// Print each page as a line of JSON, with its status, headers and "ids"
     ///
     /// The header Next is there if more follow: --after goes on behind it.
+    /// What fails before the server answers prints nothing on standard output: the exit status and standard
+    /// error tell.
     #[arg(long)]
     json: bool,
     #[command(flatten)]

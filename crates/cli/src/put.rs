@@ -30,6 +30,9 @@ pub(crate) struct PutArgs {
     #[arg(long, value_name = "VERSION")]
     if_version: Option<u64>,
     /// Print a line of JSON with the answer's status and headers, in place of the version
+    ///
+    /// What fails before the server answers prints nothing on standard output: the exit status and standard
+    /// error tell.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
