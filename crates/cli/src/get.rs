@@ -17,7 +17,7 @@ use crate::{files, output};
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES, after_long_help = long_help())]
 pub(crate) struct GetArgs {
-    /// The document's id, one word
+    /// The document's id, one word; one that begins with "-" stands behind "--"
     id: String,
     /// Write it into this file, whole or not at all; "-" is standard output
     ///

@@ -16,7 +16,7 @@ use crate::said::Said;
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES, after_long_help = long_help())]
 pub(crate) struct ListArgs {
-    /// Only ids that begin so
+    /// Only ids that begin so; a prefix that begins with "-" stands behind "--"
     prefix: Option<String>,
     /// Only ids behind this one
     #[arg(long, value_name = "ID")]

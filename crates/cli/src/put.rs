@@ -19,7 +19,7 @@ use crate::{files, output};
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES, after_long_help = long_help())]
 pub(crate) struct PutArgs {
-    /// The document's id, one word
+    /// The document's id, one word; one that begins with "-" stands behind "--"
     id: String,
     /// A file with the document; without one, or with "-", it comes from standard input
     #[arg(value_name = "FILE", conflicts_with = "body")]
@@ -27,7 +27,7 @@ pub(crate) struct PutArgs {
     #[command(flatten)]
     body: BodyArgs,
     /// Only if its version is still this one; 0: only if there is none yet
-    #[arg(long, value_name = "VERSION")]
+    #[arg(long, value_name = "VERSION", value_parser = version_from::<0>, allow_negative_numbers = true)]
     if_version: Option<u64>,
     /// Print a line of JSON with the answer's status and headers, in place of the version
     ///
@@ -72,6 +72,16 @@ pub(crate) fn if_version(request: Request, version: Option<u64>) -> Request {
         None => request,
     }
 }
+
+/// A version that is `LEAST` or more, as If-Version takes it: digits alone, at most 19.
+pub(crate) fn version_from<const LEAST: u64>(text: &str) -> Result<u64, String> {
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let version = text.parse().ok().filter(|version| is_number && (LEAST..=MOST).contains(version));
+    version.ok_or_else(|| format!("a version: {LEAST} to {MOST}"))
+}
+
+/// PROTOCOL.md: If-Version has 1 to 19 digits.
+const MOST: u64 = 9_999_999_999_999_999_999;
 
 /// What a change made: its version, or the error.
 pub(crate) fn report(said: &Said, json: bool) -> Result<(), Failure> {
