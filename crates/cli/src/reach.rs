@@ -14,6 +14,7 @@ use crate::exit::{Exit, Failure};
 use crate::home::Home;
 use crate::identity::There;
 use crate::said::Said;
+use crate::setup::half;
 use crate::{files, said, strangers};
 
 /// Which server is asked, and for how long.
@@ -136,7 +137,9 @@ fn identity(home: &Home) -> Result<Option<Identity>, Failure> {
     let files = home.client();
     match files.there() {
         There::Neither => Ok(None),
-        _ => files.load().map(Some),
+        There::Both => files.load().map(Some),
+        There::CertificateAlone => Err(half(&files.key, &files.certificate)),
+        There::KeyAlone => Err(half(&files.certificate, &files.key)),
     }
 }
 
