@@ -1,15 +1,14 @@
 //! `pinwire call`: sends one command and prints its answer.
 
-use std::path::Path;
-
 use clap::Args;
 use pinwire_client::Request;
 
+use crate::body::BodyArgs;
 use crate::exit::{self, Exit, Failure};
 use crate::home::Home;
+use crate::output;
 use crate::reach::{ServerArgs, sayable};
 use crate::said::Said;
-use crate::{files, output};
 
 /// Send one command and print its answer
 ///
@@ -23,10 +22,12 @@ pub(crate) struct CallArgs {
     /// A header of the command; may come again
     #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", value_parser = header)]
     headers: Vec<(String, String)>,
-    /// The command's body: the text itself, "@FILE" for a file's content, "-" for standard input
-    #[arg(long, value_name = "TEXT|@FILE|-", allow_hyphen_values = true)]
-    body: Option<String>,
+    #[command(flatten)]
+    body: BodyArgs,
     /// Print status and headers as a line of JSON on standard output, before the body
+    ///
+    /// What fails before the server answers prints nothing on standard output: the exit status and standard
+    /// error tell.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -59,8 +60,8 @@ impl CallArgs {
         for (name, value) in &self.headers {
             request = request.header(name, value);
         }
-        match &self.body {
-            Some(body) => sayable(request.body(read_body(body)?)),
+        match self.body.read()? {
+            Some(body) => sayable(request.body(body)),
             None => sayable(request),
         }
     }
@@ -73,18 +74,6 @@ fn remark(said: &Said) {
     }
     for (name, value) in &said.headers {
         output::remark(format_args!("{name}: {value}"));
-    }
-}
-
-fn read_body(body: &str) -> Result<Vec<u8>, Failure> {
-    match body.strip_prefix('@') {
-        Some("") => {
-            Err(Failure::usage("--body @ names no file; write --body @FILE, or --body - for standard input"))
-        }
-        Some("-") => files::read_or_stdin(Path::new("-")),
-        Some(file) => files::read(Path::new(file)),
-        None if body == "-" => files::read_or_stdin(Path::new(body)),
-        None => Ok(body.as_bytes().to_vec()),
     }
 }
 

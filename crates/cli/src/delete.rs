@@ -5,7 +5,7 @@ use pinwire_client::Request;
 
 use crate::exit::{self, Exit, Failure};
 use crate::home::Home;
-use crate::put::{if_version, report};
+use crate::put::{if_version, report, version_from};
 use crate::reach::{ServerArgs, sayable};
 
 /// Take a document away
@@ -14,12 +14,15 @@ use crate::reach::{ServerArgs, sayable};
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES, after_long_help = long_help())]
 pub(crate) struct DeleteArgs {
-    /// The document's id, one word
+    /// The document's id, one word; one that begins with "-" stands behind "--"
     id: String,
     /// Only if its version is still this one
-    #[arg(long, value_name = "VERSION", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "VERSION", value_parser = version_from::<1>, allow_negative_numbers = true)]
     if_version: Option<u64>,
     /// Print a line of JSON with the answer's status and headers, in place of the version
+    ///
+    /// What fails before the server answers prints nothing on standard output: the exit status and standard
+    /// error tell.
     #[arg(long)]
     json: bool,
     #[command(flatten)]

@@ -50,11 +50,22 @@ pub(crate) fn read_or_stdin(path: &Path) -> Result<Vec<u8>, Failure> {
 }
 
 /// Writes a file for its user: a new one, or in place of what was there. What is no file (a device, a pipe)
-/// is written into.
+/// is written into, and a link that leads nowhere is left alone.
 pub(crate) fn write(path: &Path, content: &[u8]) -> Result<(), Failure> {
     match fs::metadata(path) {
-        Ok(there) if !there.is_file() => fs::write(path, content).map_err(|error| Failure::file(path, error)),
-        _ => replace(path, content),
+        Ok(there) if !there.is_file() || is_the_systems(path) => {
+            write_into(path, &there, content).map_err(|error| Failure::file(path, error))
+        }
+        Ok(_) => replace(path, content),
+        // Of a link, replacing would leave its target as it is, and take the link away.
+        Err(error) => match fs::read_link(path) {
+            Ok(to) if error.kind() == io::ErrorKind::NotFound => {
+                let text = format!("it is a link to {}, which is not there", to.display());
+                Err(Failure::file(path, text))
+            }
+            Ok(_) => Err(Failure::file(path, error)),
+            Err(_) => replace(path, content),
+        },
     }
 }
 
@@ -91,6 +102,32 @@ pub(crate) fn lock_beside(path: &Path) -> Result<File, Failure> {
     let locked = locked.and_then(|file| file.lock().map(|()| file));
     locked.map_err(|error| Failure::file(&lock, error))
 }
+
+/// A file that somebody else opened gets it at its end: what was written before stays.
+fn write_into(path: &Path, there: &fs::Metadata, content: &[u8]) -> io::Result<()> {
+    File::options().write(true).append(there.is_file()).open(path)?.write_all(content)
+}
+
+/// Whether this is, or a link leads to, what the system has under a name of its own: /dev/stdout and /dev/fd
+/// lead through /proc to a regular file, if it is one that was opened.
+fn is_the_systems(path: &Path) -> bool {
+    let mut at = path.to_owned();
+    for _ in 0..LINKS {
+        let Ok(inside) = fs::canonicalize(folder(&at)) else { return false };
+        let is_device = inside.starts_with("/dev") && !inside.starts_with("/dev/shm");
+        if is_device || inside.starts_with("/proc") {
+            return true;
+        }
+        match fs::read_link(&at) {
+            Ok(to) => at = inside.join(to),
+            Err(_) => return false,
+        }
+    }
+    false
+}
+
+/// Links that are followed: as many as Linux does (path_resolution(7)).
+const LINKS: usize = 40;
 
 #[cfg(unix)]
 const END_OF_INPUT: &str = "Ctrl-D";

@@ -17,12 +17,19 @@ use crate::{files, output};
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES, after_long_help = long_help())]
 pub(crate) struct GetArgs {
-    /// The document's id, one word
+    /// The document's id, one word; one that begins with "-" stands behind "--"
     id: String,
-    /// Write it into this file, whole or not at all; what was there is replaced
+    /// Write it into this file, whole or not at all; "-" is standard output
+    ///
+    /// What was there is replaced, unless it is no file (a device, a pipe, what stands in /dev or /proc): that
+    /// is written into.
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// Print a line of JSON first, with the answer's status and headers; the version is one
+    ///
+    /// The document follows the line; -o FILE keeps the two apart.
+    /// What fails before the server answers prints nothing on standard output: the exit status and standard
+    /// error tell.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -39,7 +46,7 @@ pub(crate) fn run(args: &GetArgs, home: &Home) -> Result<Exit, Failure> {
     }
     match (&said.status, &args.output) {
         (Err(_), _) => {}
-        (Ok(()), Some(file)) if file != Path::new("-") => files::write(file, &said.body)?,
+        (Ok(()), Some(file)) if !is_standard_output(file) => files::write(file, &said.body)?,
         (Ok(()), _) => {
             output::print(&said.body)?;
             output::end_line(&said.body)?;
@@ -47,6 +54,15 @@ pub(crate) fn run(args: &GetArgs, home: &Home) -> Result<Exit, Failure> {
     }
     Ok(said.exit())
 }
+
+/// By its names it is written here: opened a second time, what it leads to would be written from its own start
+/// or end, and not where others who write there have come.
+fn is_standard_output(file: &Path) -> bool {
+    let names = if cfg!(unix) { &STANDARD_OUTPUT[..] } else { &STANDARD_OUTPUT[..1] };
+    names.iter().any(|name| file == Path::new(name))
+}
+
+const STANDARD_OUTPUT: [&str; 4] = ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"];
 
 fn long_help() -> String {
     format!("{EXAMPLES}\n\n{}", exit::help())

@@ -16,7 +16,7 @@ use crate::said::Said;
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES, after_long_help = long_help())]
 pub(crate) struct ListArgs {
-    /// Only ids that begin so
+    /// Only ids that begin so; a prefix that begins with "-" stands behind "--"
     prefix: Option<String>,
     /// Only ids behind this one
     #[arg(long, value_name = "ID")]
@@ -25,6 +25,10 @@ pub(crate) struct ListArgs {
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
     limit: Option<u64>,
     /// Print each page as a line of JSON, with its status, headers and "ids"
+    ///
+    /// The header Next is there if more follow: --after goes on behind it.
+    /// What fails before the server answers prints nothing on standard output: the exit status and standard
+    /// error tell.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -67,8 +71,9 @@ impl ListArgs {
     }
 
     fn turn(&self, server: &Reached<'_>, place: &mut Place) -> Result<Page, Failure> {
-        let said = server.call(self.page(place.after.as_deref())?)?;
-        let ids = ids(&said, place.left)?;
+        let mut said = server.call(self.page(place.after.as_deref())?)?;
+        let text = take_text(&mut said)?;
+        let ids = cut(&mut said, text.lines().collect(), place.left);
         let is_read_on = self.print(&said, &ids)?;
         place.left -= ids.len() as u64;
         let next = said.header("Next").filter(|_| is_read_on && place.left > 0);
@@ -95,13 +100,24 @@ impl ListArgs {
     }
 }
 
-fn ids(said: &Said, most: u64) -> Result<Vec<&str>, Failure> {
+/// The page's lines; an error has none.
+fn take_text(said: &mut Said) -> Result<String, Failure> {
     if said.status.is_err() {
-        return Ok(Vec::new());
+        return Ok(String::new());
     }
-    let text = std::str::from_utf8(&said.body);
-    let text = text.map_err(|_| Failure::new(Exit::Failed, "the server's list of ids is not UTF-8 text"))?;
-    Ok(text.lines().take(usize::try_from(most).unwrap_or(usize::MAX)).collect())
+    let text = String::from_utf8(std::mem::take(&mut said.body));
+    text.map_err(|_| Failure::new(Exit::Failed, "the server's list of ids is not UTF-8 text"))
+}
+
+/// At most so many ids. The server's Next is behind those that are left out: whoever goes on there would
+/// never see them.
+fn cut<'a>(said: &mut Said, mut ids: Vec<&'a str>, most: u64) -> Vec<&'a str> {
+    let most = usize::try_from(most).unwrap_or(usize::MAX);
+    if ids.len() > most {
+        ids.truncate(most);
+        said.replace_header("Next", ids.last().copied().unwrap_or_default());
+    }
+    ids
 }
 
 fn long_help() -> String {

@@ -37,7 +37,9 @@ pub(crate) fn say(text: impl fmt::Display) -> Result<(), Failure> {
 
 /// Writes a line to standard error. If even that is gone, nobody is left to be told.
 pub(crate) fn remark(text: impl fmt::Display) {
-    let _ = writeln!(io::stderr().lock(), "{text}");
+    // In one piece: standard error has no buffer, and at a terminal what is typed would come in between.
+    let line = format!("{text}\n");
+    let _ = io::stderr().lock().write_all(line.as_bytes());
 }
 
 /// Says why the program failed.

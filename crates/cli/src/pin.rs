@@ -11,6 +11,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::exit::{Exit, Failure};
 use crate::home::Home;
+use crate::identity::There;
 use crate::{files, output};
 
 /// Print every form of a certificate's pin
@@ -41,8 +42,10 @@ enum Form {
 }
 
 pub(crate) fn run(args: &PinArgs, home: &Home) -> Result<Exit, Failure> {
-    let own = if args.server { home.server() } else { home.client() };
-    let file = args.file.clone().unwrap_or(own.certificate);
+    let file = match &args.file {
+        Some(file) => file.clone(),
+        None => own(args.server, home)?,
+    };
     let certificate = read(&file)?;
     let Certificate { subject, not_before, not_after, .. } = &certificate;
     let (from, until) = (rfc3339(*not_before), rfc3339(*not_after));
@@ -55,6 +58,18 @@ pub(crate) fn run(args: &PinArgs, home: &Home) -> Result<Exit, Failure> {
         None => format!("{spki}\n{whole}\n{sha1}"),
     })?;
     Ok(Exit::Done)
+}
+
+/// The home's certificate; of a new user there is none.
+fn own(is_server: bool, home: &Home) -> Result<PathBuf, Failure> {
+    let (files, option) = if is_server { (home.server(), "--server") } else { (home.client(), "--client") };
+    match files.there() {
+        There::Neither => {
+            let text = format!("it is not there; `pinwire keygen {option}` makes it and its key");
+            Err(Failure::file(&files.certificate, text))
+        }
+        _ => Ok(files.certificate),
+    }
 }
 
 /// The first certificate of a file.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use pinwire_client::Request;
 
+use crate::body::BodyArgs;
 use crate::exit::{self, Exit, Failure};
 use crate::home::Home;
 use crate::reach::{ServerArgs, sayable};
@@ -18,18 +19,20 @@ use crate::{files, output};
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES, after_long_help = long_help())]
 pub(crate) struct PutArgs {
-    /// The document's id, one word
+    /// The document's id, one word; one that begins with "-" stands behind "--"
     id: String,
     /// A file with the document; without one, or with "-", it comes from standard input
     #[arg(value_name = "FILE", conflicts_with = "body")]
     file: Option<PathBuf>,
-    /// The document itself
-    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
-    body: Option<String>,
+    #[command(flatten)]
+    body: BodyArgs,
     /// Only if its version is still this one; 0: only if there is none yet
-    #[arg(long, value_name = "VERSION")]
+    #[arg(long, value_name = "VERSION", value_parser = version_from::<0>, allow_negative_numbers = true)]
     if_version: Option<u64>,
     /// Print a line of JSON with the answer's status and headers, in place of the version
+    ///
+    /// What fails before the server answers prints nothing on standard output: the exit status and standard
+    /// error tell.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -55,8 +58,8 @@ pub(crate) fn run(args: &PutArgs, home: &Home) -> Result<Exit, Failure> {
 
 impl PutArgs {
     fn document(&self) -> Result<Vec<u8>, Failure> {
-        match &self.body {
-            Some(text) => Ok(text.as_bytes().to_vec()),
+        match self.body.read()? {
+            Some(body) => Ok(body),
             None => files::read_or_stdin(self.file.as_deref().unwrap_or(Path::new("-"))),
         }
     }
@@ -69,6 +72,16 @@ pub(crate) fn if_version(request: Request, version: Option<u64>) -> Request {
         None => request,
     }
 }
+
+/// A version that is `LEAST` or more, as If-Version takes it: digits alone, at most 19.
+pub(crate) fn version_from<const LEAST: u64>(text: &str) -> Result<u64, String> {
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let version = text.parse().ok().filter(|version| is_number && (LEAST..=MOST).contains(version));
+    version.ok_or_else(|| format!("a version: {LEAST} to {MOST}"))
+}
+
+/// PROTOCOL.md: If-Version has 1 to 19 digits.
+const MOST: u64 = 9_999_999_999_999_999_999;
 
 /// What a change made: its version, or the error.
 pub(crate) fn report(said: &Said, json: bool) -> Result<(), Failure> {

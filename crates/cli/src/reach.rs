@@ -1,25 +1,27 @@
 //! The way to a server that every command with an answer takes: which server, is it the right one, and what
 //! is said when it cannot be asked.
 
+use std::env;
 use std::path::Path;
 use std::time::Duration;
 
 use clap::Args;
 use pinwire_client::blocking::{Builder, Client};
-use pinwire_client::{Address, Answer, Error, Identity, KnownServers, Outcome, Request};
+use pinwire_client::{Address, Answer, BadAddress, Error, Identity, KnownServers, Outcome, Request};
 use pinwire_server::proto::code::Code;
 
 use crate::exit::{Exit, Failure};
 use crate::home::Home;
 use crate::identity::There;
 use crate::said::Said;
+use crate::setup::half;
 use crate::{files, said, strangers};
 
 /// Which server is asked, and for how long.
 #[derive(Args, Debug)]
 pub(crate) struct ServerArgs {
     /// Where the server is
-    #[arg(short, long, value_name = "HOST:PORT", env = "PINWIRE_SERVER", default_value = SERVER)]
+    #[arg(short, long, value_name = "HOST:PORT", env = VARIABLE, default_value = SERVER, value_parser = server)]
     server: Address,
     /// Seconds that connecting, and then an answer, may take; the server is told
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
@@ -40,7 +42,7 @@ impl ServerArgs {
         let connected = self.builder(&file, identity.as_ref())?.connect();
         let client = match connected {
             Err(Error::UnknownServer { address, shown }) => {
-                strangers::judge(&address, &shown, &file)?;
+                strangers::judge(&address, &shown, home)?;
                 self.builder(&file, identity.as_ref())?.connect()
             }
             Err(error @ Error::WrongServer { .. }) => return Err(strangers::wrong(&error, &file)),
@@ -135,8 +137,16 @@ fn identity(home: &Home) -> Result<Option<Identity>, Failure> {
     let files = home.client();
     match files.there() {
         There::Neither => Ok(None),
-        _ => files.load().map(Some),
+        There::Both => files.load().map(Some),
+        There::CertificateAlone => Err(half(&files.key, &files.certificate)),
+        There::KeyAlone => Err(half(&files.certificate, &files.key)),
     }
+}
+
+/// An empty variable is one that is not set.
+fn server(text: &str) -> Result<Address, BadAddress> {
+    let is_unset = text.is_empty() && env::var_os(VARIABLE).is_some_and(|value| value.is_empty());
+    if is_unset { SERVER.parse() } else { text.parse() }
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
@@ -145,6 +155,8 @@ fn seconds(text: &str) -> Result<Duration, String> {
     seconds.filter(|seconds| bounds.contains(seconds)).ok_or(format!("seconds, from 0.001 to {LONGEST}"))
 }
 
+/// Names the server in the environment.
+const VARIABLE: &str = "PINWIRE_SERVER";
 /// The server that is called unless another is named: where `serve` listens unless told otherwise.
 pub(crate) const SERVER: &str = "127.0.0.1:4433";
 const START_ONE: &str = "\nis it running? `pinwire serve` starts one, -s HOST:PORT names another";

@@ -25,6 +25,12 @@ impl Said {
         header.map(|(_, value)| value.as_str())
     }
 
+    /// Puts this header in the place of those of its name.
+    pub(crate) fn replace_header(&mut self, name: &str, value: &str) {
+        self.headers.retain(|(other, _)| !other.eq_ignore_ascii_case(name));
+        self.headers.push((name.to_owned(), value.to_owned()));
+    }
+
     pub(crate) fn exit(&self) -> Exit {
         if self.status.is_ok() { Exit::Done } else { Exit::ErrorReply }
     }

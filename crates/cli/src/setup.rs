@@ -115,7 +115,7 @@ pub(crate) fn readable<'a>(identity: &'a Identity, files: &Files) -> Result<&'a 
     })
 }
 
-fn half(missing: &Path, there: &Path) -> Failure {
+pub(crate) fn half(missing: &Path, there: &Path) -> Failure {
     let text = format!(
         "{} is missing, but {} is there; bring it back, or move the other away and both are made anew",
         missing.display(),

@@ -20,11 +20,18 @@ pub(crate) struct StoreArgs {
     #[arg(long, value_name = "FILE|memory")]
     store: Option<PathBuf>,
     /// How many changes are kept in the file after they were made [default: 100000]
-    #[arg(long, value_name = "CHANGES", value_parser = RangedU64ValueParser::<u64>::new().range(1..))]
+    #[arg(long, value_name = "CHANGES", value_parser = changes)]
     history: Option<u64>,
     /// Memory for parts of the file, in MiB [default: 64]
     #[arg(long, value_name = "MIB", value_parser = RangedU64ValueParser::<usize>::new().range(1..=MOST_CACHE))]
     cache: Option<usize>,
+}
+
+fn changes(text: &str) -> Result<u64, String> {
+    text.parse()
+        .ok()
+        .filter(|changes| *changes > 0)
+        .ok_or_else(|| "a number of changes, 1 at least".to_owned())
 }
 
 /// A store, and where it is.

@@ -8,6 +8,7 @@ use pinwire_server::proto::certificate::Digests;
 use pinwire_server::proto::trust::Pin;
 
 use crate::exit::{Exit, Failure};
+use crate::home::Home;
 use crate::{output, setup};
 
 /// What the user typed means.
@@ -18,9 +19,9 @@ enum Verdict {
     Unclear,
 }
 
-/// Returns once the user has said that the server is the right one, and it stands in the file.
-pub(crate) fn judge(address: &Address, digests: &Digests, file: &Path) -> Result<(), Failure> {
-    let shown = &Pin::Spki(digests.spki);
+/// Returns once the user has said that the server is the right one, and it stands in the home's file.
+pub(crate) fn judge(address: &Address, digests: &Digests, home: &Home) -> Result<(), Failure> {
+    let (file, shown) = (&home.known_servers(), &Pin::Spki(digests.spki));
     if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
         return Err(refuse(address, shown, file));
     }
@@ -30,6 +31,8 @@ pub(crate) fn judge(address: &Address, digests: &Digests, file: &Path) -> Result
     ));
     match ask(digests)? {
         true => {
+            // The first thing that a new user keeps may be this line.
+            home.create()?;
             setup::add_known_server(file, address, shown)?;
             output::remark(format_args!("{address} is known from now on, in {}", file.display()));
             Ok(())

@@ -1,5 +1,6 @@
 //! `pinwire trust`: edits the file of clients that a server lets in.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
@@ -128,7 +129,17 @@ fn pin_of(client: &str) -> Result<Pin, Failure> {
     if client == "-" || file.exists() {
         return pin::read(file).map(|certificate| Pin::Spki(certificate.digests.spki));
     }
+    if is_named_as_file(file) {
+        return Err(Failure::file(file, "there is no such file"));
+    }
     Err(Failure::usage(format!("{client:?} is neither a file nor a pin: {bad_pin}")))
+}
+
+/// No pin looks so.
+fn is_named_as_file(client: &Path) -> bool {
+    let is_certificate =
+        |ending: &OsStr| ["crt", "pem", "cer"].iter().any(|known| ending.eq_ignore_ascii_case(known));
+    client.components().count() > 1 || client.extension().is_some_and(is_certificate)
 }
 
 const SHA1: &str = "it is a SHA-1 thumbprint: `pinwire serve` takes it only with --accept-sha1";

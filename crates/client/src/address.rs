@@ -36,6 +36,9 @@ impl FromStr for Address {
 
     fn from_str(text: &str) -> Result<Address, BadAddress> {
         let bad = |problem| BadAddress { text: text.escape_debug().take(SHOWN).collect(), problem };
+        if text.contains("://") {
+            return Err(bad("a server is named without a scheme, which is what stands before \"://\""));
+        }
         let (host, port) = text.rsplit_once(':').ok_or_else(|| bad("the port is missing"))?;
         let port = decimal(port).ok_or_else(|| bad("the port is not a number from 1 to 65535"))?;
         let host = canonical(host).map_err(bad)?;
@@ -130,5 +133,8 @@ mod tests {
             "example.org".parse::<Address>().unwrap_err().to_string(),
             "\"example.org\" is not HOST:PORT: the port is missing; write it like 127.0.0.1:4433 or [::1]:4433"
         );
+        for url in ["http://x:4433", "https://x", "pinwire://[::1]:4433/"] {
+            assert!(read(url).unwrap_err().contains("without a scheme"), "{url}");
+        }
     }
 }

@@ -152,3 +152,16 @@ fn help_tells_the_exit_statuses_and_shows_examples() {
         assert!(place.ok(&[command, "-h"]).contains("\nExamples:\n  pinwire "), "{command}");
     }
 }
+
+#[test]
+fn help_of_json_says_what_is_printed_and_what_is_not() {
+    let place = Place::new();
+    for command in ["call", "get", "put", "delete", "list"] {
+        let help = place.ok(&[command, "--help"]).split_whitespace().collect::<Vec<_>>().join(" ");
+        let words = "What fails before the server answers prints nothing on standard output: the exit status and \
+                     standard error tell";
+        assert!(help.contains(words), "{help}");
+        let follows = "The document follows the line; -o FILE keeps the two apart";
+        assert_eq!(help.contains(follows), command == "get", "{help}");
+    }
+}

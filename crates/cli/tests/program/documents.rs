@@ -229,3 +229,88 @@ fn what_cannot_be_asked_is_2_and_asks_nobody() {
     assert_eq!(place.run(&["put", "a", "nowhere"]).status, 6);
     assert!(!place.path("home").exists(), "nothing was made on the way");
 }
+
+#[test]
+fn a_page_that_is_cut_says_where_the_next_one_begins() {
+    let place = Place::new();
+    let server = place.serve_with(&["--listen", "127.0.0.1:0", "--store", "memory"]);
+    let served = Served { place, server };
+    let client = served.place.client(&served.server.address);
+    let ids: Vec<String> = (0..1_003).map(|number| format!("n/{number:04}")).collect();
+    for id in &ids {
+        client.put(id, "").unwrap();
+    }
+    let last = |args: &[&str]| {
+        let ran = served.run(&[&["list", "--json"], args].concat());
+        let page: Value = serde_json::from_str(ran.out().lines().last().unwrap()).unwrap();
+        let count = page["ids"].as_array().unwrap().len();
+        (count, page["headers"]["Next"].as_str().map(str::to_owned))
+    };
+    let next = |id: &str| Some(id.to_owned());
+    assert_eq!(last(&["--limit", "2"]), (2, next("n/0001")), "the server's page goes further");
+    assert_eq!(last(&["--limit", "1000"]), (1000, next("n/0999")), "the server's own");
+    assert_eq!(last(&["--limit", "1002"]), (2, next("n/1001")), "the second page is cut");
+    assert_eq!(last(&["--limit", "1003"]), (3, None), "there is no more");
+    assert_eq!(last(&["--after", "n/0999", "--limit", "2"]), (2, next("n/1001")), "of a last page");
+    assert_eq!(last(&["--after", "n/0999", "--limit", "3"]), (3, None));
+    assert_eq!(last(&["--after", "n/0999", "--limit", "9"]), (3, None));
+}
+
+#[test]
+fn a_body_means_the_same_to_put_and_to_call() {
+    let served = Served::new();
+    let bytes = [0xff, 0, b'\n'];
+    fs::write(served.place.path("bin"), bytes).unwrap();
+    served.says(&["put", "y", "--body", "@bin"], "1\n");
+    assert_eq!(served.run(&["get", "y"]).out, bytes);
+    let args = ["put", "y", "--body", "-", "-s", &served.server.address];
+    assert_eq!(served.place.run_with_input(&args, b"from a pipe").out(), "2\n");
+    served.says(&["get", "y"], "from a pipe");
+    served.fails(&["put", "y", "--body", "@nowhere"], 6, "pinwire: nowhere: ");
+    served.fails(&["put", "y", "--body", "@"], 2, "pinwire: --body @ names no file");
+
+    let help = |command| {
+        let help = served.place.ok(&[command, "--help"]);
+        let (_, help) = help.split_once("--body <TEXT|@FILE|->").unwrap();
+        help.split_once("\n\n").unwrap().0.to_owned()
+    };
+    assert_eq!(help("put"), help("call"));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_standard_output_goes_to_is_written_and_not_replaced() {
+    use std::os::unix::fs::{MetadataExt as _, symlink};
+    let served = Served::new();
+    served.says(&["put", "a", "--body", "new"], "1\n");
+    symlink("/dev/stdout", served.place.path("link")).unwrap();
+    for target in ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1", "-", "link", "../../dev/../dev/stdout"] {
+        let path = served.place.path("redirected");
+        fs::write(&path, "before\n").unwrap();
+        let file = fs::File::options().append(true).open(&path).unwrap();
+        let before = file.metadata().unwrap().ino();
+        let mut get = served.place.program();
+        let depth = "../".repeat(served.place.path("").components().count());
+        let target = target.replacen("../../", &depth, 1);
+        get.args(["get", "a", "-s", &served.server.address, "-o", &target]).stdout(file);
+        assert!(get.status().unwrap().success(), "{target}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "before\nnew", "{target}");
+        assert_eq!(fs::metadata(&path).unwrap().ino(), before, "{target}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_to_nothing_stays_a_link() {
+    use std::os::unix::fs::symlink;
+    let served = Served::new();
+    served.says(&["put", "a", "--body", "new"], "1\n");
+    let (link, real) = (served.place.path("link"), served.place.path("real"));
+    symlink("real", &link).unwrap();
+    served.fails(&["get", "a", "-o", "link"], 6, "pinwire: link: it is a link to real, which is not there");
+    assert!(link.is_symlink() && !real.exists());
+    fs::write(&real, "old").unwrap();
+    served.says(&["get", "a", "-o", "link"], "");
+    assert!(link.is_symlink() && fs::read(&real).unwrap() == b"new");
+    assert!(served.place.ok(&["get", "--help"]).contains("\"-\" is standard output"));
+}

@@ -93,3 +93,18 @@ fn pin_reads_standard_input_and_names_a_wrong_file() {
         assert!(ran.err.contains(words), "{}", ran.err);
     }
 }
+
+#[test]
+fn who_has_no_key_is_told_how_to_make_one() {
+    let place = Place::new();
+    let ran = place.run(&["pin"]);
+    assert_eq!(ran.status, 6, "{}", ran.err);
+    assert!(ran.err.contains("`pinwire keygen --client` makes"), "{}", ran.err);
+    let ran = place.run(&["pin", "--server"]);
+    assert!(ran.status == 6 && ran.err.contains("`pinwire keygen --server` makes"), "{}", ran.err);
+    place.ok(&["keygen"]);
+    fs::remove_file(place.home("client.key")).unwrap();
+    let ran = place.run(&["get", "a"]);
+    assert_eq!(ran.status, 6, "{}", ran.err);
+    assert!(ran.err.contains("client.key is missing, but"), "{}", ran.err);
+}

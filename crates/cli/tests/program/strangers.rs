@@ -69,3 +69,22 @@ fn at_a_terminal_the_user_is_asked_once() {
     assert_eq!(known_now.status, 0);
     assert!(!known_now.out().contains("not known"), "{}", known_now.out());
 }
+
+#[cfg(unix)]
+#[test]
+fn a_first_call_makes_the_home_folder_for_what_it_learns() {
+    use std::os::unix::fs::PermissionsExt as _;
+    if !has_script() {
+        return;
+    }
+    let server = Place::new();
+    let serving = server.serve();
+    let place = Place::new();
+    let ran = at_terminal(&place, &format!("get q -s {}", serving.address), "yes\n");
+    assert_eq!(ran.status, 3, "{}", ran.out());
+    assert!(ran.out().contains("ERR: no-certificate: "), "{}", ran.out());
+    assert!(ran.out().contains("`pinwire keygen --client` makes"), "{}", ran.out());
+    assert_eq!(place.read("known_servers"), server.read("known_servers"));
+    let mode = fs::metadata(place.home("")).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode, 0o700);
+}

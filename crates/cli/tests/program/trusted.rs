@@ -41,13 +41,15 @@ fn mistakes_change_nothing() {
     place.ok(&["keygen", "alice"]);
     place.ok(&["trust", "add", "alice.crt", "--name", "alice"]);
     let before = place.read("trusted");
-    let mistakes: [(&[&str], i32, &str); 7] = [
+    let mistakes: [(&[&str], i32, &str); 9] = [
         (&["add", "alice.crt"], 6, "this pin is there already, line 3"),
         (&["add", &"ab".repeat(20), "--name", "alice"], 6, "this name is there already, line 3"),
         (&["add", &"ab".repeat(20), "--name", "al ice"], 6, "in a name"),
         (&["add", &"ab".repeat(20), "--comment", "a\nb"], 6, "one line"),
         (&["add", "alice.key"], 6, "a private key where a certificate was expected"),
-        (&["add", "nobody.crt"], 2, "neither a file nor a pin"),
+        (&["add", "nobody"], 2, "neither a file nor a pin"),
+        (&["add", "nobody.crt"], 6, "nobody.crt: there is no such file"),
+        (&["add", "keys/nobody"], 6, "keys/nobody: there is no such file"),
         (&["remove", "nobody"], 6, "no line has the name or the pin"),
     ];
     for (args, status, words) in mistakes {

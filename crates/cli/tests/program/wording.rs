@@ -63,3 +63,45 @@ fn a_body_may_begin_with_a_dash() {
     place.ok(&["call", "-s", &serving.address, "PUT", "a", "--body", "-x"]);
     assert_eq!(place.ok(&["call", "-s", &serving.address, "GET", "a"]), "-x");
 }
+
+#[test]
+fn a_server_that_is_not_one() {
+    let place = Place::new();
+    says(&place, &["get", "a", "-s", "http://x:4433"], 2, "without a scheme");
+    says(&place, &["get", "a", "-s", ""], 2, "is not HOST:PORT");
+    let serving = place.serve();
+    let get = |server: &str, args: &[&str]| {
+        let ran = place.program().env("PINWIRE_SERVER", server).args(args).output().unwrap();
+        (ran.status.code().unwrap(), String::from_utf8(ran.stderr).unwrap())
+    };
+    let (status, err) = get(&serving.address, &["get", "a"]);
+    assert!(status == 1 && err.starts_with("ERR: not-found: "), "{err}");
+    // Whoever is or is not there: it is the usual place that was asked.
+    let (status, err) = get("", &["get", "a"]);
+    assert!(status != 2 && !err.contains("is not HOST:PORT"), "{err}");
+    let (status, err) = get("nowhere", &["get", "a"]);
+    assert!(status == 2 && err.contains("is not HOST:PORT"), "{err}");
+}
+
+#[test]
+fn numbers_and_dashes() {
+    let place = Place::new();
+    for version in ["abc", "", "+1", "10000000000000000000"] {
+        let words = "a version: 0 to 9999999999999999999";
+        says(&place, &["put", "a", "--body=x", "--if-version", version], 2, words);
+        let words = "a version: 1 to 9999999999999999999";
+        says(&place, &["delete", "a", "--if-version", version], 2, words);
+    }
+    says(&place, &["delete", "a", "--if-version", "0"], 2, "a version: 1 to ");
+    for history in ["x", "0", "-"] {
+        says(&place, &["serve", "--history", history], 2, "a number of changes, 1 at least");
+    }
+    for command in ["put", "get", "delete", "list"] {
+        let help = place.ok(&[command, "-h"]);
+        assert!(help.contains("that begins with \"-\" stands behind \"--\""), "{help}");
+    }
+    let serving = place.serve();
+    place.ok(&["put", "-s", &serving.address, "--body=x", "--", "-a"]);
+    assert_eq!(place.ok(&["get", "-s", &serving.address, "--", "-a"]), "x");
+    assert_eq!(place.ok(&["list", "-s", &serving.address, "--", "-"]), "-a\n");
+}

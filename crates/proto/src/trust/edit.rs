@@ -35,19 +35,19 @@ pub fn add(text: &str, pin: &Pin, name: Option<&str>, comment: Option<&str>) -> 
     Ok(format!("{text}{entry}\n"))
 }
 
-/// The text without the one line that `what` means, and that line: its name, its pin, or a beginning of its
-/// digits (four at least) that no other line has.
+/// The text without the one line that `what` means, and that line: its name, its whole pin, or a beginning of
+/// its digits (four at least) that no other line has.
 ///
 /// # Errors
 /// If the text is not a good trust file, or `what` means no line or several.
 pub fn remove(text: &str, what: &str) -> Result<(String, Entry), EditError> {
     let list = parse(text)?;
-    let mut meant = list.entries().iter().filter(|entry| is_meant(entry, what));
-    let entry = meant.next().ok_or_else(|| EditError::NotThere(what.to_owned()))?;
-    if meant.next().is_some() {
-        let all = list.entries().iter().filter(|entry| is_meant(entry, what)).cloned().collect();
-        return Err(EditError::Ambiguous(all));
-    }
+    let meant = meant(list.entries(), what);
+    let entry = match meant[..] {
+        [] => return Err(EditError::NotThere(what.to_owned())),
+        [entry] => entry,
+        _ => return Err(EditError::Ambiguous(meant.into_iter().cloned().collect())),
+    };
     let lines = text.split_inclusive('\n').enumerate();
     let left = lines.filter(|(i, _)| i + 1 != entry.line).map(|(_, line)| line).collect();
     Ok((left, entry.clone()))
@@ -106,8 +106,12 @@ fn parse(text: &str) -> Result<TrustList, EditError> {
     TrustList::parse(text.as_bytes(), Sha1::Accept).map_err(EditError::Broken)
 }
 
-fn is_meant(entry: &Entry, what: &str) -> bool {
-    entry.name.as_deref() == Some(what) || begins_pin(&entry.pin, what)
+/// Who gives a whole pin that is there does not mean those that merely begin so, as a SHA-256 may with the
+/// digits of a SHA-1.
+fn meant<'a>(entries: &'a [Entry], what: &str) -> Vec<&'a Entry> {
+    let whole = what.parse::<Pin>().ok().filter(|pin| entries.iter().any(|entry| entry.pin == *pin));
+    let is_pin = |pin: &Pin| whole.map_or_else(|| begins_pin(pin, what), |whole| whole == *pin);
+    entries.iter().filter(|entry| entry.name.as_deref() == Some(what) || is_pin(&entry.pin)).collect()
 }
 
 fn begins_pin(pin: &Pin, what: &str) -> bool {

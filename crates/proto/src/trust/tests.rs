@@ -222,6 +222,17 @@ fn remove_takes_out_only_what_is_surely_meant() {
     assert_eq!(remove(&text, "spki-sha256:ABAB").unwrap().1.line, 1);
 }
 
+#[test]
+fn a_whole_pin_wins_over_those_that_begin_with_it() {
+    let short = Pin::Sha1([0xab; 20]).to_string();
+    let long = Pin::Certificate([0xab; 32]).to_string();
+    let text = format!("{long}\n{short}\n");
+    let (left, gone) = remove(&text, &short).unwrap();
+    assert_eq!((left, gone.line), (format!("{long}\n"), 2));
+    let half = &short[..20];
+    assert!(matches!(remove(&text, half), Err(EditError::Ambiguous(all)) if all.len() == 2));
+}
+
 proptest::proptest! {
     /// Errors are placed by byte and told by character: no text may make that slip.
     #[test]
