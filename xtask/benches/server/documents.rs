@@ -6,6 +6,7 @@ use std::io::{Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use pinwire_documents::{Embedded, Id, Limits, Store as _};
 use pinwire_server::proto::wire::Request;
 
 use crate::child::{Answers, BODY, words};
@@ -21,25 +22,27 @@ struct Scale {
     puts: usize,
     gets: usize,
     syncs: usize,
+    /// Documents of 100 kB in the store that is opened.
+    large: usize,
 }
 
-const FULL: Scale = Scale { runs: 5, puts: 1_000, gets: 100_000, syncs: 2_000 };
-const SMOKE: Scale = Scale { runs: 1, puts: 2, gets: 64, syncs: 2 };
+const FULL: Scale = Scale { runs: 5, puts: 1_000, gets: 100_000, syncs: 2_000, large: 1_000 };
+const SMOKE: Scale = Scale { runs: 1, puts: 2, gets: 64, syncs: 2, large: 1 };
 
 /// Prints both tables.
 pub(crate) fn bench() -> Result<(), String> {
     print!("{}", machine::describe());
     println!("documents of 100 bytes, {IDS} ids; one worker; medians of {} runs, least to most\n", FULL.runs);
-    print!("{}\n{}", puts(&FULL)?, gets(&FULL)?);
+    print!("{}\n{}\n{}", puts(&FULL)?, gets(&FULL)?, opening(&FULL)?);
     println!("\n{}", machine::load());
     Ok(())
 }
 
 /// The same at the smallest scale: that it works, not what it says.
 pub(crate) fn smoke() -> Result<(), String> {
-    for table in [puts(&SMOKE)?, gets(&SMOKE)?] {
+    for table in [puts(&SMOKE)?, gets(&SMOKE)?, opening(&SMOKE)?] {
         let lines = table.lines().count();
-        if lines < 4 {
+        if lines < 3 {
             return Err(format!("lines are missing:\n{table}"));
         }
     }
@@ -87,6 +90,32 @@ fn gets(scale: &Scale) -> Result<String, String> {
             table += &row(&format!("{connections}×{depth} {name}"), &Spread::from(figures)?);
         }
     }
+    Ok(table)
+}
+
+/// Opening a file as a killed server leaves it, ms. It is a copy, made while the store was open.
+fn opening(scale: &Scale) -> Result<String, String> {
+    let folder = Folder::new()?;
+    let (open, left) = (folder.0.join("open.redb"), folder.0.join("left.redb"));
+    let store = words(Embedded::open(&open, Limits::default()))?;
+    let runtime = words(tokio::runtime::Builder::new_current_thread().build())?;
+    for number in 0..scale.large {
+        let id = name(number);
+        let id = words(Id::parse(&id))?;
+        words(runtime.block_on(store.put(id, &[number as u8; 100_000], None).done()))?;
+    }
+    let spread = Spread::of(scale.runs, || {
+        words(fs::copy(&open, &left))?;
+        // Else opening, which syncs, would wait for the copy.
+        words(File::open(&left).and_then(|copy| copy.sync_all()))?;
+        let began = Instant::now();
+        let _opened = words(Embedded::open(&left, Limits::default()))?;
+        Ok(began.elapsed().as_secs_f64() * 1_000.0)
+    })?;
+    let megabytes = scale.large as f64 / 10.0;
+    let mut table =
+        String::from("| opening after a kill, ms | median | least to most |\n| --- | ---: | ---: |\n");
+    table += &row(&format!("{megabytes} MB of documents"), &spread);
     Ok(table)
 }
 

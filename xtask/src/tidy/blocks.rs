@@ -29,6 +29,7 @@ const SHELL: &[(&str, &str)] = &[
     ("cargo install --path crates/cli", "CI builds the program from its own archive"),
     ("cargo test --workspace", "CI runs this very line: it reads it there"),
     ("cargo xtask bench", "`cargo test` runs the same code with a few connections"),
+    ("cargo xtask bench documents", "likewise"),
     ("cargo xtask fuzz pair", "CI searches so, for as long"),
 ];
 
