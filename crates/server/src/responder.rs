@@ -60,18 +60,10 @@ impl<'r> Responder<'r> {
         })
     }
 
-    /// Answers with an error. The text is for the peer: say what to do, never what broke inside.
+    /// Answers with an error. The text is for the peer: say what to do, never what broke inside. One that
+    /// carries headers goes through [`reply`](Responder::reply).
     pub fn error(self, code: Code, text: &str) -> Answered {
         self.desk.session.error(&self.to, self.desk.replies, code, text);
-        self.done()
-    }
-
-    /// Answers with an error that carries headers. A header that the protocol does not allow makes it `failed`.
-    pub fn error_with(mut self, code: Code, text: &str, headers: &[(&str, &str)]) -> Answered {
-        let Desk { session, replies, .. } = &mut self.desk;
-        if let Err(misuse) = session.error_with(&self.to, replies, (code, text), headers) {
-            self.misused(&misuse);
-        }
         self.done()
     }
 

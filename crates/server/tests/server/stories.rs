@@ -123,9 +123,12 @@ fn an_error_carries_headers_now_and_later() {
     let client = certificates::good(now());
     let router = Router::new()
         .command("NOW", |_: Command<'_>, to: Responder<'_>| {
-            to.error_with(Code::Conflict, "not 6", &[("Version", "7")])
+            to.reply(&Reply::error(Code::Conflict, "not 6").header("Version", "7").unwrap())
         })
-        .command("NEVER", |_, to| to.error_with(Code::Conflict, "", &[("Size", "7")]))
+        .command("NEVER", |_, to| {
+            let headers = vec![("Size".to_owned(), "7".to_owned())];
+            to.reply(&Reply { headers, ..Reply::error(Code::Conflict, "") })
+        })
         .command_async("LATER", async |_| -> Reply {
             Reply::error(Code::Conflict, "not 6").header("Version", "7").unwrap()
         });
