@@ -93,7 +93,7 @@ impl StoreArgs {
     fn embedded(&self, path: &Path) -> Result<Opened, Failure> {
         let mut limits = Limits::default();
         limits.history = self.history.unwrap_or(limits.history);
-        limits.cache = self.cache.map_or(limits.cache, |mib| mib * 1024 * 1024);
+        limits.cache = self.cache.map_or(limits.cache, |mib| mib.saturating_mul(1024 * 1024));
         let store =
             Embedded::open(path, limits).map_err(|error| Failure::new(Exit::Failed, error.to_string()))?;
         Ok(Opened { store: Arc::new(store), place: path.display().to_string() })

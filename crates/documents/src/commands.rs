@@ -122,7 +122,7 @@ fn failure(id: &str, expected: Option<Version>, error: &StoreError) -> Reply {
         }
         StoreError::Broken(why) => {
             tracing::debug!(%why, "the store failed");
-            Reply::error(Code::Failed, "the store failed; whether a change was made is not known")
+            Reply::error(Code::Failed, "the store failed; the server's log says how")
         }
     }
 }
