@@ -162,8 +162,13 @@ impl Code {
         self.is_refusal() || (40..=46).contains(&self.number())
     }
 
+    /// Its place in [`Code::all`]; none for a server's own.
+    pub(crate) fn row_number(self) -> Option<usize> {
+        TABLE.iter().position(|row| row.0 == self)
+    }
+
     fn row(self) -> Option<&'static Row> {
-        TABLE.iter().find(|row| row.0 == self)
+        self.row_number().map(|number| &TABLE[number])
     }
 }
 

@@ -9,6 +9,7 @@ pub mod code;
 pub mod identity;
 pub mod limits;
 pub mod session;
+pub mod tally;
 pub mod tls;
 pub mod trust;
 pub mod wire;

@@ -24,6 +24,19 @@ pub struct Limits {
     pub in_flight: usize,
     /// Bytes of unsent replies on one connection; above it no further command is begun.
     pub unsent: usize,
+    /// Bytes of unsent replies on one connection and of what its begun commands may still owe; above it no
+    /// further command is begun. A never-reading client costs that much, and one reply more.
+    pub owed: usize,
+    /// Bytes of one reply, head and body; a longer one is answered `failed`. At least a `body` and a head,
+    /// whatever is said here: what was taken can be given back.
+    pub reply: usize,
+    /// Bytes of the whole server that wait: half for replies, sent or owed, half for what has come and is not
+    /// complete. Each worker has its share. 0: a quarter of the machine's memory.
+    pub total: usize,
+    /// In place of `slow_reader` and `head` while a worker's share of `total` is used up.
+    pub pressed: Duration,
+    /// Commands that a connection may run in one turn, before the others have theirs.
+    pub events_per_turn: usize,
     /// Bytes that rustls may be given before the handshake is complete.
     pub handshake_bytes: usize,
     /// From accept to greeting.
@@ -50,12 +63,25 @@ pub struct Limits {
     pub drain: Duration,
 }
 
+impl Limits {
+    /// The most bytes that a reply may have.
+    pub fn longest_reply(&self) -> usize {
+        let body = usize::try_from(self.body).unwrap_or(usize::MAX);
+        self.reply.max(body.saturating_add(HEAD))
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Limits {
             body: 1024 * 1024,
             in_flight: 1_024,
             unsent: 1024 * 1024,
+            owed: 16 * 1024 * 1024,
+            reply: 1024 * 1024 + HEAD,
+            total: 0,
+            pressed: Duration::from_secs(1),
+            events_per_turn: 128,
             handshake_bytes: 32 * 1024,
             handshake: Duration::from_secs(10),
             head: Duration::from_secs(30),

@@ -16,6 +16,24 @@ pub struct Buffers {
     pub sealed: Vec<u8>,
     /// Bytes that an earlier turn sealed and the socket has not taken; the driver says so before the turn.
     pub unsent: usize,
+    /// How much may be kept for this connection; the driver says so before the turn.
+    pub room: Room,
+}
+
+/// Bytes that may be kept for one connection, as far as the server's other connections leave it room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// Of replies: unsent, or still owed. Once that is reached, no command begins.
+    pub out: usize,
+    /// Of what has come and is not complete. A body beyond it is answered `overloaded`.
+    pub come: usize,
+}
+
+/// Where nothing is short.
+impl Default for Room {
+    fn default() -> Self {
+        Room { out: usize::MAX, come: usize::MAX }
+    }
 }
 
 impl Buffers {
@@ -86,6 +104,15 @@ pub struct Plain {
     pub(super) at: usize,
     /// A command whose body took several records, lent to its event.
     pub(super) whole: Option<Box<Coming>>,
+    pub(super) turn: TurnBounds,
+}
+
+/// What bounds one turn besides the connection's own limits.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct TurnBounds {
+    pub(super) room: Room,
+    /// Commands that this turn has begun.
+    pub(super) begun: usize,
 }
 
 impl Plain {
@@ -93,6 +120,7 @@ impl Plain {
         self.bytes.clear();
         self.at = 0;
         self.whole = None;
+        self.turn = TurnBounds::default();
     }
 }
 
@@ -111,6 +139,10 @@ impl Leftovers {
         let wire = &io.wire.bytes[io.wire.start..io.wire.end];
         let nothing = plain.is_empty() && wire.is_empty();
         (!nothing).then(|| Box::new(Leftovers { wire: wire.to_vec(), plain: plain.to_vec() }))
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.wire.len() + self.plain.len()
     }
 }
 

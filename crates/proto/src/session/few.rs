@@ -28,6 +28,13 @@ impl<K: Copy + Eq + Hash, V> Few<K, V> {
         self.few.iter().rev().find(|(there, _)| there == key).map(|(_, value)| value)
     }
 
+    pub(super) fn get_mut(&mut self, key: &K) -> Option<&mut V> {
+        if !self.many.is_empty() {
+            return self.many.get_mut(key);
+        }
+        self.few.iter_mut().rev().find(|(there, _)| there == key).map(|(_, value)| value)
+    }
+
     pub(super) fn insert(&mut self, key: K, value: V) {
         if let Some(there) = self.few.iter_mut().rev().find(|(there, _)| *there == key) {
             there.1 = value;

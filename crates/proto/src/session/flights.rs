@@ -22,17 +22,56 @@ pub struct ReplyTo {
 pub(super) struct Flights {
     sequenced: Few<Sequence, Flight>,
     running: usize,
-    one_way: Vec<u32>,
+    one_way: Vec<Running>,
+    /// Bytes that all that run may still owe.
+    owed: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
 enum Flight {
-    Running(u32),
+    Running(Running),
     /// Answered: over once the socket has taken the stream up to here.
     Answered(u64),
 }
 
+#[derive(Clone, Copy, Debug)]
+struct Running {
+    flight: u32,
+    /// Bytes that are reserved for its answer.
+    owed: u32,
+}
+
 impl Flights {
+    /// Bytes that are reserved for the answers of all that run.
+    pub(super) fn owed(&self) -> usize {
+        self.owed
+    }
+
+    /// Reserves `bytes` for the answer to `to`, instead of what was reserved before.
+    pub(super) fn reserve(&mut self, to: &ReplyTo, bytes: usize) {
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        if let Some(running) = self.find_mut(to) {
+            let before = std::mem::replace(&mut running.owed, bytes);
+            self.owed = self.owed - before as usize + bytes as usize;
+        }
+    }
+
+    /// Bytes that are reserved for the answer to `to`; 0 if none are.
+    pub(super) fn reserved(&mut self, to: &ReplyTo) -> usize {
+        self.find_mut(to).map_or(0, |running| running.owed as usize)
+    }
+
+    fn find_mut(&mut self, to: &ReplyTo) -> Option<&mut Running> {
+        let running = match &to.sequence {
+            None => self.one_way.iter_mut().find(|running| running.flight == to.flight)?,
+            Some(sequence) => match self.sequenced.get_mut(sequence)? {
+                Flight::Running(running) => running,
+                Flight::Answered(_) => return None,
+            },
+        };
+        (running.flight == to.flight).then_some(running)
+    }
+
     pub(super) fn running(&self) -> usize {
         self.running + self.one_way.len()
     }
@@ -57,39 +96,43 @@ impl Flights {
     }
 
     pub(super) fn begin(&mut self, to: &ReplyTo) {
+        let running = Running { flight: to.flight, owed: 0 };
         match to.sequence {
             Some(sequence) => {
                 self.running += 1;
-                self.sequenced.insert(sequence, Flight::Running(to.flight));
+                self.sequenced.insert(sequence, Flight::Running(running));
             }
-            None => self.one_way.push(to.flight),
+            None => self.one_way.push(running),
         }
     }
 
     pub(super) fn runs(&self, to: &ReplyTo) -> bool {
         match to.sequence {
             Some(sequence) => {
-                matches!(self.sequenced.get(&sequence), Some(Flight::Running(flight)) if *flight == to.flight)
+                matches!(self.sequenced.get(&sequence), Some(Flight::Running(running)) if running.flight == to.flight)
             }
-            None => self.one_way.contains(&to.flight),
+            None => self.one_way.iter().any(|running| running.flight == to.flight),
         }
     }
 
     /// `to` has its final answer, which ends at byte `end` of the stream.
     pub(super) fn answered(&mut self, to: &ReplyTo, end: u64) {
+        if self.owed > 0 {
+            self.reserve(to, 0);
+        }
         match to.sequence {
             Some(sequence) => {
                 self.running -= 1;
                 self.sequenced.insert(sequence, Flight::Answered(end));
             }
-            None => self.one_way.retain(|flight| *flight != to.flight),
+            None => self.one_way.retain(|running| running.flight != to.flight),
         }
     }
 
     /// The flight of a running command, for `CANCEL`.
     pub(super) fn running_flight(&self, sequence: &Sequence) -> Option<u32> {
         match self.sequenced.get(sequence)? {
-            Flight::Running(flight) => Some(*flight),
+            Flight::Running(running) => Some(running.flight),
             Flight::Answered(_) => None,
         }
     }
@@ -100,14 +143,14 @@ impl Flights {
             .sequenced
             .iter()
             .filter_map(|(sequence, flight)| match flight {
-                Flight::Running(number) => Some((*number, *sequence)),
+                Flight::Running(running) => Some((running.flight, *sequence)),
                 Flight::Answered(_) => None,
             })
             .collect();
         running.sort_unstable_by_key(|(number, _)| *number);
         self.sequenced.clear();
         self.one_way.clear();
-        self.running = 0;
+        (self.running, self.owed) = (0, 0);
         running.into_iter().map(|(_, sequence)| sequence).collect()
     }
 

@@ -8,7 +8,7 @@ mod few;
 mod flights;
 pub mod server;
 
-pub use buffers::{Buffers, Plain, Wire};
+pub use buffers::{Buffers, Plain, Room, Wire};
 pub use client::{Answer, ClientEnd, ClientEvent, ClientSession};
 pub use flights::ReplyTo;
 pub use server::{Disconnect, Event, ServerSession};

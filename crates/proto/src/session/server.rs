@@ -7,6 +7,7 @@
 mod answers;
 mod coming;
 mod ending;
+mod holding;
 mod patience;
 
 use std::sync::Arc;
@@ -14,12 +15,14 @@ use std::time::Instant;
 
 pub(super) use coming::Coming;
 use coming::{Pace, Skipped};
+use holding::Held;
 
-use super::buffers::Leftovers;
+use super::buffers::{Leftovers, TurnBounds};
 use super::flights::{Flights, ReplyTo};
 use super::{Buffers, Now, Plain};
 use crate::code::Code;
 use crate::limits::Limits;
+use crate::tally::Tally;
 use crate::tls::{Layer, ServerTls, TlsFailure};
 use crate::trust::{self, Judged, Presented, TrustList};
 use crate::wire::{Head, Scan, Sequence};
@@ -29,6 +32,7 @@ use crate::wire::{Head, Scan, Sequence};
 pub struct ServerSession {
     layer: Layer,
     limits: Arc<Limits>,
+    tally: Option<Arc<Tally>>,
     phase: Phase,
     input: Input,
     scan: Scan,
@@ -42,10 +46,8 @@ pub struct ServerSession {
     judged: Option<Box<Judged>>,
     /// Whether the peer was let in.
     is_known: bool,
-    /// Whether a command waits because too much is unsent.
-    is_held: bool,
-    /// Whether a one-way command waits because too much is in flight.
-    is_crowded: bool,
+    /// Why the command that is there did not begin.
+    held: Held,
     /// Whether the driver was not to read in this turn.
     is_paused: bool,
     /// Bytes of the stream to the peer, sealed since the beginning.
@@ -137,6 +139,7 @@ impl ServerSession {
         ServerSession {
             layer,
             limits,
+            tally: None,
             phase: Phase::Handshake,
             input: Input::Open,
             scan: Scan::default(),
@@ -146,8 +149,7 @@ impl ServerSession {
             waiting: Vec::new(),
             judged: None,
             is_known: false,
-            is_held: false,
-            is_crowded: false,
+            held: Held::No,
             is_paused: false,
             sealed: 0,
             sent: 0,
@@ -158,10 +160,17 @@ impl ServerSession {
         }
     }
 
+    /// From now on `tally` counts what it hears and says.
+    pub fn count_in(&mut self, tally: Arc<Tally>) {
+        self.tally = Some(tally);
+    }
+
     /// Wire → plain: takes records apart, and judges the peer between the handshake and its first record.
     pub fn open(&mut self, now: Now, list: &TrustList, io: &mut Buffers) {
         self.sent = self.sealed.saturating_sub(io.unsent as u64);
         self.is_paused = !self.wants_read(io.unsent);
+        self.held = Held::No;
+        io.plain.turn.room = io.room;
         // Taken whole: an idle connection owns no buffer.
         io.replies.append(&mut std::mem::take(&mut self.waiting));
         if let Some(left) = self.left.take() {
@@ -226,7 +235,7 @@ impl ServerSession {
 
     /// Plain → event: what is to be done next, until nothing can be.
     pub fn next<'p>(&mut self, now: Now, plain: &'p mut Plain, replies: &mut Vec<u8>) -> Option<Event<'p>> {
-        let Plain { bytes, at, whole } = plain;
+        let Plain { bytes, at, whole, turn } = plain;
         let bytes: &'p [u8] = bytes;
         loop {
             match &mut self.phase {
@@ -242,6 +251,14 @@ impl ServerSession {
                 Phase::Receiving(coming) => {
                     *at += coming.take(&bytes[*at..], now, &mut self.active, self.limits.slow_reader);
                     if !coming.is_complete() {
+                        if coming.kept() <= turn.room.come {
+                            return None;
+                        }
+                        self.refuse_body(Code::Overloaded, NO_ROOM, replies);
+                        continue;
+                    }
+                    self.held = self.hold_answer(turn, replies.len());
+                    if self.held != Held::No {
                         return None;
                     }
                     let Phase::Receiving(coming) = std::mem::replace(&mut self.phase, Phase::Ready) else {
@@ -253,7 +270,7 @@ impl ServerSession {
                     }
                     return Some(whole.insert(Coming::completed(coming)).event());
                 }
-                Phase::Ready => match self.head(now, &bytes[*at..], replies) {
+                Phase::Ready => match self.head(now, &bytes[*at..], turn, replies) {
                     Found::Nothing => return None,
                     Found::Passed(length) => *at += length,
                     Found::Event(length, event) => {
@@ -267,12 +284,18 @@ impl ServerSession {
     }
 
     /// One head at the beginning of `rest`, and what becomes of it.
-    fn head<'p>(&mut self, now: Now, rest: &'p [u8], replies: &mut Vec<u8>) -> Found<'p> {
+    fn head<'p>(
+        &mut self,
+        now: Now,
+        rest: &'p [u8],
+        turn: &mut TurnBounds,
+        replies: &mut Vec<u8>,
+    ) -> Found<'p> {
         if rest.is_empty() || self.input == Input::Stopped {
             return Found::Nothing;
         }
-        self.is_held = self.is_saturated(replies.len());
-        if self.is_held {
+        self.held = self.hold_head(turn, replies.len());
+        if self.held != Held::No {
             return Found::Nothing;
         }
         let (head, length) = match self.scan.decode(rest) {
@@ -284,8 +307,14 @@ impl ServerSession {
             }
         };
         self.head_began = None;
+        turn.begun += 1;
+        // It owes nothing, and takes back what is owed: only what cannot be sent keeps it waiting.
         if head.name().eq_ignore_ascii_case("CANCEL") {
             return self.cancel(now, &head, length, replies);
+        }
+        self.held = self.hold_command(turn, replies.len(), &head);
+        if self.held != Held::No {
+            return Found::Nothing; // it waits, and so does the reading of what follows it
         }
         self.begin(now, head, length, replies)
     }
@@ -300,13 +329,10 @@ impl ServerSession {
             return Found::Nothing;
         }
         let full = flights.running() >= self.limits.in_flight;
-        self.is_crowded = full && sequence.is_none();
-        if self.is_crowded {
-            return Found::Nothing; // it waits, and so does the reading of what follows it
-        }
         let to = ReplyTo { sequence, flight: self.flown, deadline: deadline(&head, now, &self.limits) };
         self.flown = self.flown.wrapping_add(1);
         flights.begin(&to);
+        self.count(|tally| tally.commands.one());
         if size > self.limits.body {
             self.body_too_large(&to, size, replies);
             return Found::Passed(length);
@@ -354,11 +380,6 @@ impl ServerSession {
         let text = format!("a body may have {} bytes, this one was announced with {size}", self.limits.body);
         self.close_after(to, Code::BodyTooLarge, &text, replies);
     }
-
-    /// Above the bound no further command is begun, not even one already read.
-    fn is_saturated(&self, unsealed: usize) -> bool {
-        (self.sealed - self.sent) as usize + unsealed > self.limits.unsent
-    }
 }
 
 /// What stands at the beginning of the plain bytes.
@@ -374,6 +395,8 @@ enum Found<'p> {
 fn deadline(head: &Head<'_>, now: Now, limits: &Limits) -> Option<Instant> {
     head.timeout().map(|timeout| now.instant + timeout.min(limits.timeout))
 }
+
+const NO_ROOM: &str = "the server has no room for this body now; send it again later";
 
 /// `Limits::handshake_bytes` can ask for no more: the wire's headroom must hold it.
 const MOST_HANDSHAKE_BYTES: usize = 64 * 1024;

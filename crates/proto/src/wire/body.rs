@@ -32,6 +32,11 @@ impl BodyReader {
         self.size - self.kept.len() as u64
     }
 
+    /// Bytes that have come.
+    pub fn kept(&self) -> usize {
+        self.kept.len()
+    }
+
     /// The body. Only a complete one may be shown to a handler: ask [`BodyReader::is_complete`] first.
     pub fn into_vec(self) -> Vec<u8> {
         debug_assert!(self.is_complete(), "an incomplete body is not a body");

@@ -124,6 +124,19 @@ impl<'r> Encoder<'r> {
         self.out.extend_from_slice(bytes);
     }
 
+    /// Whether the reply has at most so many bytes, head and body.
+    ///
+    /// # Errors
+    /// [`Misuse`] if it has more.
+    pub(crate) fn at_most(&self, most: usize) -> Result<(), Misuse> {
+        match self.out.len() - self.start {
+            length if length > most => {
+                Err(Misuse::new(format!("a reply of {length} bytes of at most {most}")))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Ends the reply: only now it is in the buffer for good.
     #[inline]
     pub fn finish(mut self) {

@@ -185,7 +185,7 @@ fn a_close_notify_with_garbage_in_the_same_flight() {
 fn a_close_notify_while_the_socket_is_full_is_answered_once_it_is_not() {
     let mut pair = Pair::new();
     pair.connect();
-    pair.server.script.says = Some(vec![b'x'; 2_000_000]);
+    pair.server.script.says = Some(vec![b'x'; 1_050_000]);
     pair.down.room = 0;
     pair.client.send("GET a", "1");
     pair.client.close();
@@ -201,7 +201,7 @@ fn a_close_notify_while_the_socket_is_full_is_answered_once_it_is_not() {
 fn a_close_notify_runs_what_waits_for_the_socket() {
     let mut pair = Pair::new();
     pair.connect();
-    pair.server.script.says = Some(vec![b'x'; 2_000_000]);
+    pair.server.script.says = Some(vec![b'x'; 1_050_000]);
     pair.down.room = 0;
     for number in 0..3 {
         pair.client.send("GET a", &number.to_string());

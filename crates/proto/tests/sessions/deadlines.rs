@@ -100,7 +100,7 @@ fn the_next_head_has_its_own_thirty_seconds() {
 fn a_head_that_the_server_does_not_read_is_not_late() {
     let mut pair = Pair::rustls();
     pair.connect();
-    pair.server.script.says = Some(vec![b'x'; 2_000_000]);
+    pair.server.script.says = Some(vec![b'x'; 1_050_000]);
     pair.down.room = 0;
     pair.client.raw("GET a\r\nSequence: 1\r\n\r\n");
     pair.drive();
@@ -121,7 +121,7 @@ fn half_a_head_read_before_the_socket_filled_is_not_late() {
     pair.client.raw("HOLD a\r\nSequence: 1\r\n\r\nGET b\r\nSequence: 2\r\n");
     pair.drive();
     pair.down.room = 0;
-    pair.server.answer("HOLD a", vec![b'x'; 2_000_000]);
+    pair.server.answer("HOLD a", vec![b'x'; 1_050_000]);
     pair.drive();
     pair.client.raw("\r\n"); // nobody reads it now
     pair.wait(31 * SECOND);

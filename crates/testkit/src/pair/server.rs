@@ -1,7 +1,7 @@
 //! The server's end: drives its session exactly as the server does, with a script for a handler.
 
 use pinwire_proto::code::Code;
-use pinwire_proto::session::{Buffers, Disconnect, Event, Now, ReplyTo, ServerSession};
+use pinwire_proto::session::{Buffers, Disconnect, Event, Now, ReplyTo, Room, ServerSession};
 use pinwire_proto::trust::TrustList;
 
 use super::Link;
@@ -15,6 +15,8 @@ pub struct ServerEnd {
     pub list: TrustList,
     /// What the handler does.
     pub script: Script,
+    /// What the server's other connections leave this one.
+    pub room: Room,
     io: Buffers,
     outbox: Vec<u8>,
     connects: usize,
@@ -52,6 +54,8 @@ pub struct Script {
     pub refuses: Option<(Code, &'static str)>,
     /// Every answer's body, instead of the echo.
     pub says: Option<Vec<u8>>,
+    /// Bytes that are reserved for each held command's answer, if it is not the longest reply.
+    pub reserves: Option<usize>,
 }
 
 impl ServerEnd {
@@ -60,6 +64,7 @@ impl ServerEnd {
             session,
             list,
             script: Script::default(),
+            room: Room::default(),
             io: Buffers::default(),
             outbox: Vec::new(),
             connects: 0,
@@ -178,6 +183,12 @@ impl ServerEnd {
         self.wakers.now = true;
     }
 
+    /// The other connections leave it so much from now on.
+    pub fn give(&mut self, room: Room) {
+        self.room = room;
+        self.wakers.now |= self.session.is_starved();
+    }
+
     /// The server wants to stop.
     pub fn stop(&mut self) {
         self.session.stop();
@@ -213,7 +224,7 @@ impl ServerEnd {
             return false;
         }
         self.turns += 1;
-        self.io.unsent = self.outbox.len();
+        (self.io.unsent, self.io.room) = (self.outbox.len(), self.room);
         let filled = self.fill(up);
         self.session.open(now, &self.list, &mut self.io);
         self.handle(now);
@@ -296,6 +307,7 @@ impl ServerEnd {
                         continue;
                     }
                     if self.script.holds.contains(&head.name()) {
+                        self.session.reserve(&to, self.script.reserves.unwrap_or(usize::MAX));
                         self.held.push((head.line().to_owned(), to));
                         continue;
                     }

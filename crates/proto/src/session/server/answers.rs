@@ -41,7 +41,8 @@ impl ServerSession {
     /// is no longer owed.
     ///
     /// # Errors
-    /// [`Misuse`] from `write`: nothing was written, and the answer is still owed.
+    /// [`Misuse`] from `write`, or if the reply is longer than `Limits::reply` or than was
+    /// [reserved](ServerSession::reserve): nothing was written, and the answer is still owed.
     pub fn ok(
         &mut self,
         to: &ReplyTo,
@@ -51,12 +52,15 @@ impl ServerSession {
         if !self.is_owed(to) {
             return Ok(());
         }
+        let most = self.most(to);
         let mut encoder = Encoder::ok(replies, to.sequence.as_ref());
         write(&mut encoder)?;
+        encoder.at_most(most)?;
         match to.sequence {
             Some(_) => encoder.finish(),
             None => drop(encoder),
         }
+        self.count(|tally| if to.sequence.is_some() { tally.ok.one() } else { tally.dropped.one() });
         self.answered(to, replies.len());
         Ok(())
     }
@@ -69,6 +73,7 @@ impl ServerSession {
         if to.sequence.is_some() {
             Encoder::error(replies, to.sequence.as_ref(), code, text).finish();
         }
+        self.count_error(to, code);
         self.answered(to, replies.len());
     }
 
@@ -92,8 +97,13 @@ impl ServerSession {
             Some(_) => encoder.finish(),
             None => drop(encoder),
         }
+        self.count_error(to, code);
         self.answered(to, replies.len());
         Ok(())
+    }
+
+    fn count_error(&self, to: &ReplyTo, code: Code) {
+        self.count(|tally| if to.sequence.is_some() { tally.errors.one(code) } else { tally.dropped.one() });
     }
 
     pub(super) fn answered(&mut self, to: &ReplyTo, unsealed: usize) {

@@ -54,6 +54,14 @@ impl Coming {
         self.left() == 0
     }
 
+    /// Bytes that are here.
+    pub(super) fn kept(&self) -> usize {
+        match &self.body {
+            Body::Reader(reader) => reader.kept(),
+            Body::Whole(body) => body.len(),
+        }
+    }
+
     pub(super) fn left(&self) -> u64 {
         match &self.body {
             Body::Reader(reader) => reader.left(),

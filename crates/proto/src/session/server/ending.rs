@@ -1,5 +1,6 @@
 //! How a turn ends, and how a connection does.
 
+use super::holding::Held;
 use super::{Disconnect, Input, Phase, ServerSession};
 use crate::code::Code;
 use crate::session::buffers::Leftovers;
@@ -40,6 +41,7 @@ impl ServerSession {
         let begun = self.flights.take().map(|mut flights| flights.abandon()).unwrap_or_default();
         for sequence in begun {
             Encoder::error(replies, Some(&sequence), code, "").finish();
+            self.count(|tally| tally.errors.one(code));
         }
     }
 
@@ -113,7 +115,7 @@ impl ServerSession {
             Input::Stopped if !busy && !self.layer.is_handshaking() => {
                 self.close_with(Code::ShuttingDown, "", replies);
             }
-            Input::Finished if !busy && !self.is_held => self.finish(),
+            Input::Finished if !busy && self.held == Held::No => self.finish(),
             _ => {}
         }
     }
@@ -134,7 +136,7 @@ impl ServerSession {
         };
         // While the server itself does not read, no head is late.
         let is_begun = matches!(self.phase, Phase::Ready) && self.scan != Scan::default();
-        match is_begun && !self.is_saturated(0) {
+        match is_begun && self.held == Held::No && !self.is_saturated(0) {
             true => _ = self.head_began.get_or_insert(now.instant),
             false => self.head_began = None,
         }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::holding::Held;
 use super::{Disconnect, Input, Phase, ServerSession};
 use crate::code::Code;
 use crate::session::Now;
@@ -19,8 +20,7 @@ impl ServerSession {
             Input::Finished | Input::Cut => false,
         };
         // What waits begins first: a FIN that is read before it would leave it undone.
-        let waits = self.is_crowded || self.is_held;
-        open && !closed && !waits && unsent <= self.limits.unsent
+        open && !closed && self.held == Held::No && unsent <= self.limits.unsent
     }
 
     /// Whether another turn should follow at once, although nothing came: what waited for the socket may begin
@@ -30,7 +30,7 @@ impl ServerSession {
             return false;
         }
         // Stopped, nothing that waits will begin; but a handshake is read on to its greeting.
-        (self.is_held && self.input != Input::Stopped) || (self.is_paused && self.wants_read(unsent))
+        self.may_go_on(unsent) || (self.is_paused && self.wants_read(unsent))
     }
 
     /// Whether everything was said: the driver sends what is sealed, then closes as section 7 says.
@@ -96,7 +96,7 @@ impl ServerSession {
             (Phase::Closing | Phase::Closed, _) => None,
             // A saturated connection is a slow reader's, and the driver's to judge.
             (_, Some(began)) if !self.is_saturated(0) => Some(began + self.limits.head),
-            _ if in_flight > self.receiving() => None,
+            _ if in_flight > self.receiving() || self.held != Held::No => None,
             _ => Some(self.active + self.limits.idle),
         }
     }

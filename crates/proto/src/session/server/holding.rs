@@ -1,0 +1,132 @@
+//! What keeps a command waiting that is there, and what is reserved for those that began.
+
+use super::{Input, Phase, ServerSession};
+use crate::limits::HEAD;
+use crate::session::ReplyTo;
+use crate::session::buffers::{Leftovers, TurnBounds};
+use crate::tally::Tally;
+use crate::wire::Head;
+
+/// Why a command that is there does not begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Held {
+    No,
+    /// This turn has run as many as it may: the others' turns come first.
+    Turn,
+    /// Too much is unsent.
+    Unsent,
+    /// Too much is unsent or owed.
+    Owed,
+    /// So much is unsent or owed at the whole server that there is no room.
+    Room,
+    /// It is one-way, and too much is in flight.
+    Crowded,
+}
+
+impl ServerSession {
+    /// What keeps any head waiting.
+    pub(super) fn hold_head(&self, turn: &TurnBounds, unsealed: usize) -> Held {
+        if self.is_saturated(unsealed) {
+            Held::Unsent
+        } else if turn.begun >= self.limits.events_per_turn.max(1) {
+            Held::Turn
+        } else {
+            Held::No
+        }
+    }
+
+    /// What keeps a command waiting of which only its head is looked at yet.
+    pub(super) fn hold_command(&self, turn: &TurnBounds, unsealed: usize, head: &Head<'_>) -> Held {
+        let running = self.flights.as_ref().map_or(0, |flights| flights.running());
+        match head.sequence() {
+            None if running >= self.limits.in_flight => Held::Crowded,
+            _ => self.hold_answer(turn, unsealed),
+        }
+    }
+
+    /// What keeps a command from its handler, which may answer it at any length.
+    pub(super) fn hold_answer(&self, turn: &TurnBounds, unsealed: usize) -> Held {
+        let waiting = self.unsent() + unsealed + self.owed();
+        if self.is_saturated(unsealed) {
+            Held::Unsent
+        } else if waiting > self.limits.owed {
+            Held::Owed
+        } else if waiting >= turn.room.out {
+            Held::Room
+        } else {
+            Held::No
+        }
+    }
+
+    /// Whether what waits may begin now that all but `unsent` bytes have left, without anything from outside.
+    pub(super) fn may_go_on(&self, unsent: usize) -> bool {
+        self.input != Input::Stopped
+            && unsent <= self.limits.unsent
+            && match self.held {
+                Held::Turn | Held::Unsent => true,
+                Held::Owed => unsent + self.owed() <= self.limits.owed,
+                Held::No | Held::Room | Held::Crowded => false,
+            }
+    }
+
+    /// Above the bound no further command is begun, not even one already read.
+    pub(super) fn is_saturated(&self, unsealed: usize) -> bool {
+        self.unsent() + unsealed > self.limits.unsent
+    }
+
+    /// Whether the turn ended because it had run as many commands as it may, and more are there.
+    pub fn yields(&self) -> bool {
+        self.held == Held::Turn
+    }
+
+    /// Whether a command waits for [`Room`](crate::session::Room): the driver sees to it that a turn follows
+    /// once there is some.
+    pub fn is_starved(&self) -> bool {
+        self.held == Held::Room && !self.is_closed()
+    }
+
+    /// Reserves `bytes` for the answer to `to`, which will not come at once: at least a head, at most
+    /// `Limits::reply`. An OK beyond it is a [`Misuse`](crate::wire::Misuse).
+    pub fn reserve(&mut self, to: &ReplyTo, bytes: usize) {
+        let bytes = bytes.clamp(HEAD, self.limits.longest_reply());
+        if let Some(flights) = &mut self.flights {
+            flights.reserve(to, bytes);
+        }
+    }
+
+    /// Bytes of replies that wait between turns, or are reserved. What is sealed is the driver's.
+    pub fn kept_out(&self) -> usize {
+        self.waiting.len() + self.owed()
+    }
+
+    /// Bytes that have come and are not complete, or may not begin yet.
+    pub fn kept_come(&self) -> usize {
+        let body = match &self.phase {
+            Phase::Receiving(coming) => coming.kept(),
+            _ => 0,
+        };
+        body + self.left.as_deref().map_or(0, Leftovers::len)
+    }
+
+    /// The most that the answer to `to` may have.
+    pub(super) fn most(&mut self, to: &ReplyTo) -> usize {
+        match self.flights.as_mut().map_or(0, |flights| flights.reserved(to)) {
+            0 => self.limits.longest_reply(),
+            reserved => reserved,
+        }
+    }
+
+    pub(super) fn count(&self, count: impl FnOnce(&Tally)) {
+        if let Some(tally) = &self.tally {
+            count(tally);
+        }
+    }
+
+    fn unsent(&self) -> usize {
+        (self.sealed - self.sent) as usize
+    }
+
+    fn owed(&self) -> usize {
+        self.flights.as_ref().map_or(0, |flights| flights.owed())
+    }
+}
