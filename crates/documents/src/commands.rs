@@ -42,7 +42,8 @@ fn delete(store: &dyn Store, command: &Command<'_>, to: Responder<'_>) -> Answer
 
 fn changed(to: Responder<'_>, id: Id<'_>, expected: Option<Version>, asked: Asked<Version>) -> Answered {
     let id: Box<str> = id.as_str().into();
-    answer(to, asked, move |changed| match changed {
+    // No body: a head is always reserved.
+    answer(to.at_most(0), asked, move |changed| match changed {
         Ok(version) => document(&id, version, Vec::new()),
         Err(error) => failure(&id, expected, &error),
     })

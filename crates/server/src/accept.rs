@@ -47,10 +47,11 @@ impl<H: Handler> Worker<H> {
         if let Err(error) = tune(&socket) {
             return warn!(peer = %remote, %error, "cannot tune a new connection's socket");
         }
-        let session = match ServerSession::new(&self.shared.tls, Arc::clone(limits), now) {
+        let mut session = match ServerSession::new(&self.shared.tls, Arc::clone(limits), now) {
             Ok(session) => session,
             Err(failure) => return error!(peer = %remote, %failure, "cannot begin a connection"),
         };
+        session.count_in(Arc::clone(&self.counts.tally));
         let mut connection = Box::new(Connection::new(session, socket, unmapped(remote)));
         if self.drain.get().is_some() {
             connection.stop(); // another worker accepted it before the server stopped
@@ -58,6 +59,8 @@ impl<H: Handler> Worker<H> {
         let mut floor = self.floor.borrow_mut();
         floor.make_room_for_handshake(limits.handshakes);
         let address = floor.slab.insert(connection);
+        self.counts.accepted.one();
+        self.counts.connections.set(floor.slab.len());
         floor.handshakes.push_back(address);
         floor.alarms.set(now.instant + limits.handshake, Alarm::Connection(address));
         if floor.slab.len() == 1 {

@@ -28,6 +28,8 @@ use crate::inbox::{Address, Inbox};
 use crate::linger::Linger;
 use crate::outbox::Outbox;
 use crate::responder::{Desk, Responder, answer};
+use crate::stats::Counts;
+use crate::totals::{Kept, Short};
 
 /// One connection: its session, its socket, its user's state. Owns no buffer while it is idle.
 pub(crate) struct Connection<S> {
@@ -40,6 +42,10 @@ pub(crate) struct Connection<S> {
     state: Option<S>,
     waker: Waker,
     remote: SocketAddr,
+    /// What the worker's totals hold for it.
+    kept: Kept,
+    /// Whether it is on the worker's list of those that wait for room.
+    is_listed: bool,
 }
 
 // Small state is also speed: at a thousand connections cache misses rule. rustls's own state, some 5 KB, is
@@ -57,6 +63,7 @@ pub(crate) struct Station<'w, H> {
     pub(crate) alarms: &'w mut Alarms,
     /// How many peers are in, at the whole server.
     pub(crate) connections: &'w AtomicUsize,
+    pub(crate) counts: &'w Counts,
 }
 
 /// What comes after a turn.
@@ -64,6 +71,8 @@ pub(crate) struct Station<'w, H> {
 pub(crate) enum Turn {
     /// There may be more to do at once.
     Again,
+    /// There is more to do, once the others have had their turn.
+    Yield,
     /// A waker is set.
     Wait,
     /// The connection is over.
@@ -82,6 +91,8 @@ impl<S> Connection<S> {
             state: None,
             waker: Waker::noop().clone(),
             remote,
+            kept: Kept::default(),
+            is_listed: false,
         }
     }
 
@@ -102,8 +113,11 @@ impl<S> Connection<S> {
         if self.session.is_closed() {
             return self.say_goodbye(at, io.wire.space(), cx);
         }
-        let again = filled.is_ready() || self.session.wants_turn(self.outbox.unsent());
-        if again { Turn::Again } else { Turn::Wait }
+        match filled.is_ready() || self.session.wants_turn(self.outbox.unsent()) {
+            true if self.session.yields() => Turn::Yield,
+            true => Turn::Again,
+            false => Turn::Wait,
+        }
     }
 
     fn fill(&mut self, wire: &mut Wire, unsent: usize, cx: &mut Context<'_>) -> Poll<()> {
@@ -161,6 +175,7 @@ impl<S> Connection<S> {
             Ok(state) => {
                 debug!(peer = %self.remote, name = peer.name(), pin = %peer.pin(), "connected");
                 (self.peer, self.state) = (Some(peer), Some(state));
+                at.counts.admitted.one();
                 self.session.admit(replies);
             }
             Err(Refusal { code, text }) => self.session.refuse(code, &text, replies),
@@ -280,12 +295,39 @@ impl<S> Connection<S> {
         self.wake();
     }
 
-    /// Looks whether patience has ended; the turn that says so is woken.
-    pub(crate) fn look(&mut self, now: Now, limits: &Limits) {
-        let is_stuck = self.linger.is_none() && self.outbox.is_stuck(now.instant, limits.slow_reader);
+    /// What it keeps now, and what it kept when it was last asked.
+    pub(crate) fn recount(&mut self) -> (Kept, Kept) {
+        let out = self.outbox.unsent() + self.session.kept_out();
+        let now = Kept { out, come: self.session.kept_come() };
+        (std::mem::replace(&mut self.kept, now), now)
+    }
+
+    pub(crate) fn kept(&self) -> Kept {
+        self.kept
+    }
+
+    /// Whether a command of it waits for room, and nobody knows yet.
+    pub(crate) fn is_newly_starved(&mut self) -> bool {
+        self.session.is_starved() && !std::mem::replace(&mut self.is_listed, true)
+    }
+
+    /// There may be room now.
+    pub(crate) fn feed(&mut self) {
+        self.is_listed = false;
+        self.wake();
+    }
+
+    /// Looks whether patience has ended; the turn that says so is woken. `short` is what there is no room for.
+    pub(crate) fn look(&mut self, now: Now, limits: &Limits, short: Short) {
+        let patience =
+            if short.of_replies { limits.slow_reader.min(limits.pressed) } else { limits.slow_reader };
+        let is_stuck = self.linger.is_none() && self.outbox.is_stuck(now.instant, patience);
         if is_stuck {
-            let text = format!("what was asked for was not read for {:?}", limits.slow_reader);
+            let text = format!("what was asked for was not read for {patience:?}");
             self.close_with(Code::SlowReader, &text);
+        }
+        if short.of_bytes && self.session.press(now) {
+            self.wake();
         }
         // Nobody reads, so nobody hears of a reset: after a close_notify, say, while commands are under way.
         let is_unread = !self.session.is_closed() && !self.session.wants_read(self.outbox.unsent());
@@ -307,10 +349,14 @@ impl<S> Connection<S> {
     }
 
     /// The connection is over: its user learns why, and so does the log.
-    pub(crate) fn depart<H: Handler<State = S>>(mut self, handler: &H, connections: &AtomicUsize) {
+    pub(crate) fn depart<H>(mut self, handler: &H, connections: &AtomicUsize, counts: &Counts)
+    where
+        H: Handler<State = S>,
+    {
         self.tasks.abort_all();
         let why = self.session.ended().cloned().unwrap_or(Disconnect::Vanished);
         self.log(&why);
+        counts.ended(&why, self.peer.is_some());
         if let Some(state) = self.state.take() {
             connections.fetch_sub(1, Ordering::Relaxed);
             unpanicked(|| handler.disconnect(state, &why));

@@ -33,6 +33,8 @@ mod router;
 mod server;
 mod signals;
 mod slab;
+mod stats;
+mod totals;
 mod worker;
 
 pub use command::{Command, OwnedCommand};
@@ -49,6 +51,7 @@ pub use pinwire_proto::wire::{Encoder, Head, Misuse, Reply, Sequence};
 pub use responder::{Answered, Deferred, Responder};
 pub use router::Router;
 pub use server::{Server, ServerConfig, Stopper};
+pub use stats::{Gauge, Snapshot, Stats};
 
 /// What the library is made of, for those who need a part of it: sessions, the wire, trust.
 pub use pinwire_proto as proto;

@@ -20,6 +20,8 @@ use crate::inbox::{Address, Inbox, Post};
 pub struct Responder<'r> {
     desk: Desk<'r>,
     to: ReplyTo,
+    /// Bytes that an answer may have that does not come at once.
+    most: usize,
     is_answered: bool,
 }
 
@@ -49,7 +51,17 @@ pub(crate) struct Desk<'r> {
 
 impl<'r> Responder<'r> {
     pub(crate) fn new(desk: Desk<'r>, to: ReplyTo) -> Self {
-        Responder { desk, to, is_answered: false }
+        Responder { desk, to, most: usize::MAX, is_answered: false }
+    }
+
+    /// Says that the answer, if it comes [`later`](Responder::later) or is [deferred](Responder::defer), has at
+    /// most `bytes`, head and body: so much is reserved for it while the command is under way, which bounds how
+    /// many may be (`Limits::owed`). Unsaid, it is `Limits::reply`. A head's 8,064 bytes are always reserved; an
+    /// OK that is longer than what is reserved becomes `failed`.
+    #[must_use]
+    pub fn at_most(mut self, bytes: usize) -> Self {
+        self.most = bytes;
+        self
     }
 
     /// Answers OK with a body.
@@ -106,7 +118,8 @@ impl<'r> Responder<'r> {
     }
 
     fn owed(&mut self) -> Deferred {
-        let Desk { alarms, inbox, address, .. } = &mut self.desk;
+        let Desk { session, alarms, inbox, address, .. } = &mut self.desk;
+        session.reserve(&self.to, self.most);
         if let Some(deadline) = self.to.deadline
             && alarms.set(deadline, Alarm::Timeout(*address, self.to))
         {

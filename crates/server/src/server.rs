@@ -16,6 +16,8 @@ use crate::handler::Handler;
 use crate::inbox::{Inbox, Post};
 use crate::listener::{self, BindError};
 use crate::signals;
+use crate::stats::Stats;
+use crate::totals;
 use crate::worker::{Shared, Worker};
 
 /// What a server is to be. The address, the identity and the trust list have no default; the rest has.
@@ -71,6 +73,7 @@ pub struct Server<H: Handler> {
     shared: Arc<Shared<H>>,
     listeners: Vec<TcpListener>,
     inboxes: Vec<Arc<Inbox>>,
+    stats: Stats,
     address: SocketAddr,
 }
 
@@ -102,15 +105,24 @@ impl<H: Handler> Server<H> {
         let ServerConfig { listen, tls, trust, limits, workers, reuse_port } = config;
         let listeners = listener::bind(listen, workers, reuse_port)?;
         let address = listeners.first().and_then(|listener| listener.local_addr().ok()).unwrap_or(listen);
-        let (limits, connections) = (Arc::new(within_a_century(limits)), AtomicUsize::new(0));
-        let shared = Arc::new(Shared { handler, tls, trust, limits, connections });
+        let mut limits = within_a_century(limits);
+        if limits.total == 0 {
+            limits.total = totals::quarter_of_memory();
+        }
+        let (limits, connections) = (Arc::new(limits), AtomicUsize::new(0));
+        let shared = Arc::new(Shared { handler, tls, trust, limits, workers, connections });
         let inboxes = (0..workers).map(|_| Arc::default()).collect();
-        Ok(Server { shared, listeners, inboxes, address })
+        Ok(Server { shared, listeners, inboxes, stats: Stats::new(workers), address })
     }
 
     /// Where it listens; a port 0 has become the real one.
     pub fn local_addr(&self) -> SocketAddr {
         self.address
+    }
+
+    /// What it has done and what it holds, in numbers; readable while it runs, and after.
+    pub fn stats(&self) -> Stats {
+        self.stats.clone()
     }
 
     /// What stops it.
@@ -138,13 +150,13 @@ impl<H: Handler> Server<H> {
         let others = if self.listeners.len() < self.inboxes.len() { &self.inboxes[1..] } else { &[] };
         let mut listeners = self.listeners.into_iter();
         let mut threads = Vec::new();
-        for (number, inbox) in self.inboxes.iter().enumerate() {
+        for (number, (inbox, counts)) in self.inboxes.iter().zip(self.stats.workers()).enumerate() {
             let (shared, inbox, listener) = (Arc::clone(&self.shared), Arc::clone(inbox), listeners.next());
             let others = if number == 0 { others.to_vec() } else { Vec::new() };
             let together = Together(stopper.clone());
             let work = move || -> io::Result<()> {
                 let _together = together;
-                runtime()?.block_on(Worker::new(shared, inbox).run(listener, others))
+                runtime()?.block_on(Worker::new(shared, inbox, counts).run(listener, others))
             };
             // Unspawned, `work` is dropped, and stops those that run.
             threads.push(thread::Builder::new().name(format!("pinwire-{number}")).spawn(work));
@@ -171,8 +183,8 @@ impl Drop for Together {
 
 /// Moments are computed from these, and no clock reaches the end of time.
 fn within_a_century(mut limits: Limits) -> Limits {
-    let Limits { handshake, head, idle, slow_reader, linger, timeout, drain, .. } = &mut limits;
-    for limit in [handshake, head, idle, slow_reader, linger, timeout, drain] {
+    let Limits { handshake, head, idle, slow_reader, pressed, linger, timeout, drain, .. } = &mut limits;
+    for limit in [handshake, head, idle, slow_reader, pressed, linger, timeout, drain] {
         *limit = (*limit).min(CENTURY);
     }
     limits

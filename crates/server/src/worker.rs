@@ -25,6 +25,8 @@ use crate::handler::Handler;
 use crate::inbox::{Address, Inbox, Post};
 use crate::rounds::Rounds;
 use crate::slab::Slab;
+use crate::stats::Counts;
+use crate::totals::{Kept, Totals};
 
 /// What all workers share, and none changes but the count.
 pub(crate) struct Shared<H> {
@@ -32,6 +34,8 @@ pub(crate) struct Shared<H> {
     pub(crate) tls: ServerTls,
     pub(crate) trust: TrustList,
     pub(crate) limits: Arc<Limits>,
+    /// How many there are.
+    pub(crate) workers: usize,
     pub(crate) connections: AtomicUsize,
 }
 
@@ -39,6 +43,7 @@ pub(crate) struct Shared<H> {
 pub(crate) struct Worker<H: Handler> {
     pub(crate) shared: Arc<Shared<H>>,
     pub(crate) inbox: Arc<Inbox>,
+    pub(crate) counts: Arc<Counts>,
     pub(crate) floor: RefCell<Floor<H>>,
     /// When the drain ends, once the server stops.
     pub(crate) drain: Cell<Option<Instant>>,
@@ -53,22 +58,25 @@ pub(crate) struct Floor<H: Handler> {
     io: Buffers,
     pub(crate) alarms: Alarms,
     rounds: Rounds,
+    totals: Totals,
     /// Connections that began their handshake, the oldest first; some have ended it since.
     pub(crate) handshakes: VecDeque<Address>,
 }
 
 impl<H: Handler> Worker<H> {
-    pub(crate) fn new(shared: Arc<Shared<H>>, inbox: Arc<Inbox>) -> Rc<Self> {
+    pub(crate) fn new(shared: Arc<Shared<H>>, inbox: Arc<Inbox>, counts: Arc<Counts>) -> Rc<Self> {
         let floor = Floor {
             slab: Slab::new(),
             io: Buffers::default(),
             alarms: Alarms::default(),
             rounds: Rounds::new(Instant::now()),
+            totals: Totals::new(shared.limits.total, shared.workers),
             handshakes: VecDeque::new(),
         };
         Rc::new(Worker {
             shared,
             inbox,
+            counts,
             floor: RefCell::new(floor),
             drain: Cell::new(None),
             is_drained: Cell::new(false),
@@ -104,7 +112,7 @@ impl<H: Handler> Worker<H> {
 
     /// A connection's task: its turns, until it waits for its socket or is gone.
     pub(crate) fn turn(&self, address: Address, cx: &mut Context<'_>) -> Poll<()> {
-        let Floor { slab, io, alarms, .. } = &mut *self.floor.borrow_mut();
+        let Floor { slab, io, alarms, totals, .. } = &mut *self.floor.borrow_mut();
         let Some(connection) = slab.get_mut(address) else { return Poll::Ready(()) };
         connection.keep_waker(cx.waker());
         let mut station = Station {
@@ -116,26 +124,47 @@ impl<H: Handler> Worker<H> {
             now: now(),
             alarms,
             connections: &self.shared.connections,
+            counts: &self.counts,
         };
         io.trim();
+        let mut last = Turn::Again;
         for _ in 0..TURNS {
-            match connection.turn(&mut station, io, cx) {
-                Turn::Again => {}
-                Turn::Wait => return Poll::Pending,
-                Turn::Gone => {
-                    self.depart(slab, address);
-                    return Poll::Ready(());
-                }
+            io.room = totals.room(connection.kept());
+            last = connection.turn(&mut station, io, cx);
+            let (before, after) = connection.recount();
+            totals.recount(before, after);
+            if last != Turn::Again {
+                break;
             }
         }
-        cx.waker().wake_by_ref(); // the others first
-        Poll::Pending
+        let now = station.now.instant;
+        if connection.is_newly_starved() {
+            totals.starve(address, now);
+        }
+        let poll = match last {
+            Turn::Wait => Poll::Pending,
+            Turn::Again | Turn::Yield => {
+                cx.waker().wake_by_ref(); // the others first
+                Poll::Pending
+            }
+            Turn::Gone => {
+                self.depart(slab, totals, address);
+                Poll::Ready(())
+            }
+        };
+        self.counts.keep(totals.used());
+        if let Some(fed) = totals.feed().and_then(|address| slab.get_mut(address)) {
+            fed.feed();
+        }
+        poll
     }
 
-    fn depart(&self, slab: &mut Slab<Box<Connection<H::State>>>, address: Address) {
+    fn depart(&self, slab: &mut Slab<Box<Connection<H::State>>>, totals: &mut Totals, address: Address) {
         if let Some(connection) = slab.remove(address) {
-            connection.depart(&self.shared.handler, &self.shared.connections);
+            totals.recount(connection.kept(), Kept::default());
+            connection.depart(&self.shared.handler, &self.shared.connections, &self.counts);
         }
+        self.counts.connections.set(slab.len());
         if slab.len() == 0 && self.drain.get().is_some() {
             self.inbox.post(Post::Alarm); // the last one: the worker may end
         }
@@ -188,12 +217,14 @@ impl<H: Handler> Worker<H> {
     /// Sees to the alarms that are due.
     fn ring(&self) {
         let now = now();
-        let Floor { slab, alarms, .. } = &mut *self.floor.borrow_mut();
+        let Floor { slab, alarms, totals, .. } = &mut *self.floor.borrow_mut();
         while let Some(alarm) = alarms.due(now.instant) {
             let (Alarm::Timeout(address, _) | Alarm::Connection(address)) = alarm;
             match (slab.get_mut(address), alarm) {
                 (Some(connection), Alarm::Timeout(_, to)) => connection.time_out(&to),
-                (Some(connection), Alarm::Connection(_)) => connection.look(now, &self.shared.limits),
+                (Some(connection), Alarm::Connection(_)) => {
+                    connection.look(now, &self.shared.limits, totals.short())
+                }
                 (None, _) => {}
             }
         }
@@ -214,9 +245,11 @@ impl<H: Handler> Worker<H> {
     /// Looks at the connections whose round it is.
     fn sweep(&self) {
         let now = now();
-        let Floor { slab, rounds, .. } = &mut *self.floor.borrow_mut();
+        let Floor { slab, rounds, totals, .. } = &mut *self.floor.borrow_mut();
         let Some(part) = rounds.due(now.instant, slab.places()) else { return };
-        slab.range_mut(part).for_each(|connection| connection.look(now, &self.shared.limits));
+        let short = totals.short();
+        slab.range_mut(part).for_each(|connection| connection.look(now, &self.shared.limits, short));
+        totals.forget_departed(slab.len(), |address| slab.get_mut(address).is_some());
     }
 
     /// When nothing may be left any more: the last words have had their time.
@@ -235,8 +268,9 @@ impl<H: Handler> Worker<H> {
         drop(self.inbox.close());
         let left = self.floor.borrow_mut().slab.take_all();
         for connection in left {
-            connection.depart(&self.shared.handler, &self.shared.connections);
+            connection.depart(&self.shared.handler, &self.shared.connections, &self.counts);
         }
+        self.counts.connections.set(0);
     }
 }
 
@@ -289,9 +323,10 @@ mod tests {
             tls: ServerTls::new(&identity, Tickets::new().unwrap()).unwrap(),
             trust: TrustList::parse(line.as_bytes(), Sha1::Refuse).unwrap(),
             limits: Arc::default(),
+            workers: 1,
             connections: AtomicUsize::new(0),
         };
-        (Worker::new(Arc::new(shared), Arc::default()), identity)
+        (Worker::new(Arc::new(shared), Arc::default(), Arc::default()), identity)
     }
 
     fn greeting(mut socket: net::TcpStream, identity: &Identity) -> Greeting {

@@ -27,6 +27,9 @@ pub(super) struct Skipped {
 pub(super) struct Pace {
     since: Instant,
     progress: u64,
+    /// When it last had brought [`PROGRESS`] bytes, and how many it brought since.
+    last: Instant,
+    fresh: u64,
 }
 
 #[derive(Debug)]
@@ -101,16 +104,25 @@ impl Skipped {
 
 impl Pace {
     pub(super) fn new(now: Instant) -> Self {
-        Pace { since: now, progress: 0 }
+        Pace { since: now, progress: 0, last: now, fresh: 0 }
     }
 
     /// `bytes` more have come; whether this span has its progress.
     pub(super) fn brought(&mut self, bytes: usize, now: Instant, span: Duration) -> bool {
         if now > self.since + span {
-            *self = Pace::new(now);
+            (self.since, self.progress) = (now, 0);
         }
         self.progress += bytes as u64;
+        self.fresh += bytes as u64;
+        if self.fresh >= PROGRESS {
+            (self.last, self.fresh) = (now, 0);
+        }
         self.progress >= PROGRESS
+    }
+
+    /// Whether the last [`PROGRESS`] bytes took longer than `span`, or still do.
+    pub(super) fn is_slow(&self, now: Instant, span: Duration) -> bool {
+        now > self.last + span
     }
 }
 

@@ -1,10 +1,10 @@
 //! What the driver asks between turns: whether to read, whether to go on, and until when to wait.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::holding::Held;
-use super::{Disconnect, Input, Phase, ServerSession};
+use super::{Disconnect, Input, NO_ROOM, Phase, ServerSession};
 use crate::code::Code;
 use crate::session::Now;
 use crate::trust::Judged;
@@ -109,6 +109,27 @@ impl ServerSession {
         }
     }
 
+    /// There is no room for what comes: answers a command whose body brings less than 1 KiB in
+    /// `Limits::pressed`, and closes with words if a head takes longer. The driver sees to it that a turn
+    /// follows, if anything was said.
+    pub fn press(&mut self, now: Now) -> bool {
+        let limits = Arc::clone(&self.limits);
+        let is_slow = match (&self.phase, self.head_began) {
+            (Phase::Receiving(coming), _) => {
+                !coming.is_complete() && coming.pace.is_slow(now.instant, limits.pressed)
+            }
+            (Phase::Ready, Some(began)) => now.instant > began + limits.pressed.min(limits.head),
+            _ => false,
+        };
+        if is_slow {
+            self.between_turns(|session, replies| match session.phase {
+                Phase::Receiving(_) => session.refuse_body(Code::Overloaded, NO_ROOM, replies),
+                _ => session.close_with(Code::BadCommand, &late(limits.pressed), replies),
+            });
+        }
+        is_slow
+    }
+
     /// Patience has ended, if [`deadline`](ServerSession::deadline) is not after `now`: answers a command whose
     /// time is up before its body is there, or closes, with words where there can be any. The driver sees to it that a turn follows.
     pub fn expire(&mut self, now: Now) -> bool {
@@ -123,11 +144,14 @@ impl ServerSession {
         self.between_turns(|session, replies| match (&session.phase, session.head_began) {
             (Phase::Handshake | Phase::Connecting, _) => session.end(Disconnect::HandshakeTimeout),
             (Phase::Ready, Some(_)) => {
-                let text = format!("a head must be complete {:?} after its first byte", limits.head);
-                session.close_with(Code::BadCommand, &text, replies);
+                session.close_with(Code::BadCommand, &late(limits.head), replies);
             }
             _ => session.close_with(Code::Idle, &format!("nothing came for {:?}", limits.idle), replies),
         });
         true
     }
+}
+
+fn late(patience: Duration) -> String {
+    format!("a head must be complete {patience:?} after its first byte")
 }

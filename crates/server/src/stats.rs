@@ -1,0 +1,228 @@
+//! What a server has done and what it holds, in numbers: counted by each worker for itself, read from any thread.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use pinwire_proto::code::Code;
+use pinwire_proto::session::Disconnect;
+use pinwire_proto::tally::{ByCode, Count, Tally};
+
+use crate::totals::Kept;
+
+/// Reads a server's numbers: while it runs, and after.
+#[derive(Clone, Debug)]
+pub struct Stats(Arc<[Arc<Counts>]>);
+
+/// A server's numbers at one moment. Those that rise count from its beginning.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Snapshot {
+    /// Connections accepted.
+    pub accepted: u64,
+    /// Clients let in.
+    pub admitted: u64,
+    /// Connections there are, those in their handshake counted.
+    pub connections: usize,
+    /// Clients that are in.
+    pub clients: usize,
+    /// Clients that were not let in, by the code that they were told.
+    pub refused: Vec<(Code, u64)>,
+    /// Connections that the server closed after their greeting, by the code that they were told.
+    pub closed: Vec<(Code, u64)>,
+    /// Connections that ended with the client's close_notify.
+    pub finished: u64,
+    /// Connections whose client was gone without one.
+    pub vanished: u64,
+    /// Connections that ended because TLS could not go on.
+    pub tls_failed: u64,
+    /// Connections that did not complete their handshake in time.
+    pub handshakes_timed_out: u64,
+    /// Commands that began.
+    pub commands: u64,
+    /// Commands answered OK.
+    pub ok: u64,
+    /// Commands answered with an error, by code.
+    pub errors: Vec<(Code, u64)>,
+    /// Answers to one-way commands, which are dropped.
+    pub dropped: u64,
+    /// Bytes of replies that wait for clients or are reserved for commands under way.
+    pub waiting: Gauge,
+    /// Bytes that have come and are not a whole command yet, or one that may not begin.
+    pub incomplete: Gauge,
+}
+
+/// A number that rises and falls.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Gauge {
+    /// What it is.
+    pub now: usize,
+    /// The most that it was; of several workers, the sum of each one's most.
+    pub most: usize,
+}
+
+impl Stats {
+    pub(crate) fn new(workers: usize) -> Self {
+        Stats((0..workers).map(|_| Arc::default()).collect())
+    }
+
+    pub(crate) fn workers(&self) -> impl Iterator<Item = Arc<Counts>> {
+        self.0.iter().cloned()
+    }
+
+    /// The numbers now. Workers are asked one after the other, and go on meanwhile.
+    pub fn snapshot(&self) -> Snapshot {
+        let sum = |count: fn(&Counts) -> &Count| self.0.iter().map(|worker| count(worker).get()).sum();
+        let by_code =
+            |codes: fn(&Counts) -> &ByCode| together(self.0.iter().map(|worker| codes(worker).all()));
+        let gauge = |level: fn(&Counts) -> &Level| self.0.iter().map(|worker| level(worker).gauge()).sum();
+        let admitted: u64 = sum(|counts| &counts.admitted);
+        let departed: u64 = sum(|counts| &counts.departed);
+        let connections: Gauge = gauge(|counts| &counts.connections);
+        Snapshot {
+            accepted: sum(|counts| &counts.accepted),
+            admitted,
+            connections: connections.now,
+            clients: usize::try_from(admitted.saturating_sub(departed)).unwrap_or(usize::MAX),
+            refused: by_code(|counts| &counts.refused),
+            closed: by_code(|counts| &counts.closed),
+            finished: sum(|counts| &counts.finished),
+            vanished: sum(|counts| &counts.vanished),
+            tls_failed: sum(|counts| &counts.tls_failed),
+            handshakes_timed_out: sum(|counts| &counts.handshakes_timed_out),
+            commands: sum(|counts| &counts.tally.commands),
+            ok: sum(|counts| &counts.tally.ok),
+            errors: by_code(|counts| &counts.tally.errors),
+            dropped: sum(|counts| &counts.tally.dropped),
+            waiting: gauge(|counts| &counts.waiting),
+            incomplete: gauge(|counts| &counts.incomplete),
+        }
+    }
+}
+
+impl Snapshot {
+    /// How many connections the server closed with `code` after their greeting.
+    pub fn closed(&self, code: Code) -> u64 {
+        find(&self.closed, code)
+    }
+
+    /// How many clients were refused with `code`.
+    pub fn refused(&self, code: Code) -> u64 {
+        find(&self.refused, code)
+    }
+
+    /// How many commands were answered with `code`.
+    pub fn errors(&self, code: Code) -> u64 {
+        find(&self.errors, code)
+    }
+}
+
+impl std::iter::Sum for Gauge {
+    fn sum<I: Iterator<Item = Gauge>>(gauges: I) -> Gauge {
+        gauges.fold(Gauge::default(), |sum, one| Gauge { now: sum.now + one.now, most: sum.most + one.most })
+    }
+}
+
+/// One worker's numbers. It alone writes them.
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    pub(crate) tally: Arc<Tally>,
+    pub(crate) accepted: Count,
+    pub(crate) admitted: Count,
+    /// Of those that were admitted.
+    pub(crate) departed: Count,
+    pub(crate) connections: Level,
+    refused: ByCode,
+    closed: ByCode,
+    finished: Count,
+    vanished: Count,
+    tls_failed: Count,
+    handshakes_timed_out: Count,
+    waiting: Level,
+    incomplete: Level,
+}
+
+impl Counts {
+    /// A connection has ended.
+    pub(crate) fn ended(&self, why: &Disconnect, was_admitted: bool) {
+        match why {
+            Disconnect::Closed { code, .. } if was_admitted => self.closed.one(*code),
+            Disconnect::Closed { code, .. } => self.refused.one(*code),
+            Disconnect::Peer => self.finished.one(),
+            Disconnect::Vanished => self.vanished.one(),
+            Disconnect::Tls(_) => self.tls_failed.one(),
+            Disconnect::HandshakeTimeout => self.handshakes_timed_out.one(),
+        }
+        if was_admitted {
+            self.departed.one();
+        }
+    }
+
+    /// All connections together keep so much.
+    pub(crate) fn keep(&self, kept: Kept) {
+        self.waiting.set(kept.out);
+        self.incomplete.set(kept.come);
+    }
+}
+
+/// A [`Gauge`] that one thread writes and others read.
+#[derive(Debug, Default)]
+pub(crate) struct Level {
+    now: AtomicUsize,
+    most: AtomicUsize,
+}
+
+impl Level {
+    pub(crate) fn set(&self, now: usize) {
+        self.now.store(now, Ordering::Relaxed);
+        if now > self.most.load(Ordering::Relaxed) {
+            self.most.store(now, Ordering::Relaxed);
+        }
+    }
+
+    fn gauge(&self) -> Gauge {
+        Gauge { now: self.now.load(Ordering::Relaxed), most: self.most.load(Ordering::Relaxed) }
+    }
+}
+
+/// What each worker counted, by code, in the codes' order.
+fn together(workers: impl Iterator<Item = Vec<(Code, u64)>>) -> Vec<(Code, u64)> {
+    let mut sums = BTreeMap::new();
+    for (code, count) in workers.flatten() {
+        sums.entry((code.number() == 0, code.number(), code.as_str())).or_insert((code, 0)).1 += count;
+    }
+    sums.into_values().collect()
+}
+
+fn find(codes: &[(Code, u64)], code: Code) -> u64 {
+    codes.iter().find(|(there, _)| *there == code).map_or(0, |(_, count)| *count)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_snapshot_is_all_workers_together() {
+        const OWN: Code = Code::own("quota-used");
+        let stats = Stats::new(2);
+        for (worker, counts) in stats.workers().enumerate() {
+            (0..3).for_each(|_| counts.admitted.one());
+            let why = |code| Disconnect::Closed { code, text: String::new() };
+            counts.ended(&why(Code::Idle), true);
+            counts.ended(&why(OWN), true);
+            counts.ended(&why(Code::NoCertificate), false);
+            counts.ended(&Disconnect::Vanished, false);
+            counts.tally.errors.one(Code::NotFound);
+            counts.keep(Kept { out: 100 + worker, come: 0 });
+            counts.keep(Kept { out: 10, come: 5 });
+        }
+        let snapshot = stats.snapshot();
+        assert_eq!((snapshot.admitted, snapshot.clients, snapshot.vanished), (6, 2, 2));
+        assert_eq!(snapshot.closed, [(Code::Idle, 2), (OWN, 2)]);
+        assert_eq!((snapshot.refused(Code::NoCertificate), snapshot.refused(Code::Idle)), (2, 0));
+        assert_eq!(snapshot.errors(Code::NotFound), 2);
+        assert_eq!(snapshot.waiting, Gauge { now: 20, most: 201 });
+        assert_eq!(snapshot.incomplete, Gauge { now: 10, most: 10 });
+    }
+}

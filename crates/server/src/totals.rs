@@ -1,0 +1,162 @@
+//! What a worker's connections keep, all together: says how much room there is for one of them, and whose
+//! turn it is when there is some again. Knows no sockets.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use pinwire_proto::session::Room;
+use sysinfo::{MemoryRefreshKind, RefreshKind, System};
+use tracing::warn;
+
+use crate::inbox::Address;
+
+/// A worker's share of `Limits::total`, and what is used of it.
+#[derive(Debug)]
+pub(crate) struct Totals {
+    /// Bytes of each half: replies, and what has come.
+    half: usize,
+    used: Kept,
+    /// Connections of which a command waits for room, the longest waiting first.
+    starved: VecDeque<Address>,
+    /// When the log was last told that there is no room.
+    said: Option<Instant>,
+}
+
+/// Bytes that one connection keeps, or all of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Kept {
+    /// Of replies: unsent, or reserved for commands that began.
+    pub(crate) out: usize,
+    /// Of what has come and is not complete, or may not begin yet.
+    pub(crate) come: usize,
+}
+
+impl Totals {
+    /// A worker's part of `total` bytes that all `workers` have.
+    pub(crate) fn new(total: usize, workers: usize) -> Self {
+        let half = total / workers.max(1) / 2;
+        Totals { half, used: Kept::default(), starved: VecDeque::new(), said: None }
+    }
+
+    /// What the others leave to a connection that keeps `kept`.
+    pub(crate) fn room(&self, kept: Kept) -> Room {
+        Room {
+            out: self.half.saturating_sub(self.used.out - kept.out),
+            come: self.half.saturating_sub(self.used.come - kept.come),
+        }
+    }
+
+    /// A connection keeps `after` instead of `before`.
+    pub(crate) fn recount(&mut self, before: Kept, after: Kept) {
+        self.used.out = self.used.out - before.out + after.out;
+        self.used.come = self.used.come - before.come + after.come;
+    }
+
+    pub(crate) fn used(&self) -> Kept {
+        self.used
+    }
+
+    /// What there is no room for, or soon will not be.
+    pub(crate) fn short(&self) -> Short {
+        // A body is refused before the half is full.
+        Short { of_replies: self.is_full(), of_bytes: self.used.come >= self.half - self.half / 8 }
+    }
+
+    /// Whether there is no room for another reply.
+    fn is_full(&self) -> bool {
+        self.used.out >= self.half
+    }
+
+    /// A command of this connection waits for room.
+    pub(crate) fn starve(&mut self, address: Address, now: Instant) {
+        self.starved.push_back(address);
+        if self.said.is_none_or(|said| now > said + SAY) {
+            self.said = Some(now);
+            let (bytes, most) = (self.used.out, self.half);
+            warn!(
+                bytes,
+                most, "replies wait for slow readers or handlers: commands wait for room (Limits::total)"
+            );
+        }
+    }
+
+    /// Whose command may be tried now, if there is room.
+    pub(crate) fn feed(&mut self) -> Option<Address> {
+        if self.is_full() { None } else { self.starved.pop_front() }
+    }
+
+    /// Throws out those that have ended meanwhile, once they may be half of a worker's connections.
+    pub(crate) fn forget_departed(&mut self, connections: usize, mut is_there: impl FnMut(Address) -> bool) {
+        if self.starved.len() > 2 * connections + FEW {
+            self.starved.retain(|address| is_there(*address));
+        }
+    }
+}
+
+/// What a worker has no room for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Short {
+    pub(crate) of_replies: bool,
+    pub(crate) of_bytes: bool,
+}
+
+/// A quarter of the memory that this process may use, in bytes: the machine's, or its control group's.
+pub(crate) fn quarter_of_memory() -> usize {
+    let memory = RefreshKind::nothing().with_memory(MemoryRefreshKind::nothing().with_ram());
+    let system = System::new_with_specifics(memory);
+    let group = system.cgroup_limits().map_or(u64::MAX, |group| group.total_memory);
+    let bytes = system.total_memory().min(group) / 4;
+    // A system that does not tell is a small one.
+    usize::try_from(bytes).unwrap_or(usize::MAX).max(LEAST)
+}
+
+/// The log is told at most this often.
+const SAY: Duration = Duration::from_secs(60);
+
+/// Addresses that are worth no look.
+const FEW: usize = 1_024;
+
+/// Memory that any machine has.
+const LEAST: usize = 64 * 1024 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(place: u32) -> Address {
+        Address { place, generation: 0 }
+    }
+
+    #[test]
+    fn a_connection_has_what_the_others_leave() {
+        let mut totals = Totals::new(4_000, 2); // 1,000 each half
+        let (mine, others) = (Kept { out: 100, come: 10 }, Kept { out: 300, come: 700 });
+        totals.recount(Kept::default(), mine);
+        totals.recount(Kept::default(), others);
+        assert_eq!(totals.room(mine), Room { out: 700, come: 300 });
+        assert_eq!(totals.room(Kept::default()), Room { out: 600, come: 290 });
+        totals.recount(others, Kept { out: 2_000, come: 2_000 });
+        assert_eq!(totals.room(mine), Room { out: 0, come: 0 });
+        assert_eq!(totals.short(), Short { of_replies: true, of_bytes: true });
+    }
+
+    #[test]
+    fn whoever_waits_longest_is_fed_first_and_only_while_there_is_room() {
+        let (now, mut totals) = (Instant::now(), Totals::new(200, 1));
+        let full = Kept { out: 100, come: 0 };
+        totals.recount(Kept::default(), full);
+        totals.starve(address(1), now);
+        totals.starve(address(2), now);
+        assert_eq!(totals.feed(), None);
+        totals.recount(full, Kept { out: 99, come: 0 });
+        assert_eq!([totals.feed(), totals.feed(), totals.feed()], [Some(address(1)), Some(address(2)), None]);
+    }
+
+    #[test]
+    fn a_quarter_of_memory_is_less_than_all_of_it() {
+        let all = System::new_with_specifics(
+            RefreshKind::nothing().with_memory(MemoryRefreshKind::nothing().with_ram()),
+        );
+        assert!((LEAST..=usize::try_from(all.total_memory()).unwrap() / 4).contains(&quarter_of_memory()));
+    }
+}
