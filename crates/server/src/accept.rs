@@ -88,6 +88,9 @@ fn hand_over(inbox: &Inbox, socket: TcpStream, remote: SocketAddr) {
 /// No waiting to fill packets: replies are batched already. Dead peers are found by keepalive.
 fn tune(socket: &TcpStream) -> io::Result<()> {
     socket.set_nodelay(true)?;
+    // What a client does not read waits here, where it is counted, rather than in the kernel.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    SockRef::from(socket).set_tcp_notsent_lowat(NOT_SENT)?;
     let keepalive = TcpKeepalive::new().with_time(KEEPALIVE);
     #[cfg(not(any(windows, target_os = "openbsd", target_os = "redox", target_os = "solaris")))]
     let keepalive = keepalive.with_retries(KEEPALIVE_PROBES);
@@ -96,6 +99,10 @@ fn tune(socket: &TcpStream) -> io::Result<()> {
 
 /// After a failed accept: what fails is the machine, and it needs a moment.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Bytes that the kernel takes beyond what it can send: enough to be refilled in time, and no megabytes.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const NOT_SENT: u32 = 128 * 1024;
 
 const KEEPALIVE: Duration = Duration::from_secs(60);
 const KEEPALIVE_PROBES: u32 = 3;

@@ -16,8 +16,10 @@ pub(crate) struct Totals {
     /// Bytes of each half: replies, and what has come.
     half: usize,
     used: Kept,
-    /// Connections of which a command waits for room, the longest waiting first.
-    starved: VecDeque<Address>,
+    /// Connections of which a command waits for room, the longest waiting first: those for which nothing
+    /// waits yet, and the others.
+    light: VecDeque<Address>,
+    heavy: VecDeque<Address>,
     /// When the log was last told that there is no room.
     said: Option<Instant>,
 }
@@ -35,13 +37,14 @@ impl Totals {
     /// A worker's part of `total` bytes that all `workers` have.
     pub(crate) fn new(total: usize, workers: usize) -> Self {
         let half = total / workers.max(1) / 2;
-        Totals { half, used: Kept::default(), starved: VecDeque::new(), said: None }
+        Totals { half, used: Kept::default(), light: VecDeque::new(), heavy: VecDeque::new(), said: None }
     }
 
     /// What the others leave to a connection that keeps `kept`.
     pub(crate) fn room(&self, kept: Kept) -> Room {
+        let out = if kept.out == 0 { self.half } else { self.most_heavy() };
         Room {
-            out: self.half.saturating_sub(self.used.out - kept.out),
+            out: out.saturating_sub(self.used.out - kept.out),
             come: self.half.saturating_sub(self.used.come - kept.come),
         }
     }
@@ -62,14 +65,20 @@ impl Totals {
         Short { of_replies: self.is_full(), of_bytes: self.used.come >= self.half - self.half / 8 }
     }
 
-    /// Whether there is no room for another reply.
+    /// Whether there is no room for a client's second reply.
     fn is_full(&self) -> bool {
-        self.used.out >= self.half
+        self.used.out >= self.most_heavy()
+    }
+
+    /// The last quarter is for those for which nothing waits: who reads goes on while others do not.
+    fn most_heavy(&self) -> usize {
+        self.half - self.half / 4
     }
 
     /// A command of this connection waits for room.
-    pub(crate) fn starve(&mut self, address: Address, now: Instant) {
-        self.starved.push_back(address);
+    pub(crate) fn starve(&mut self, address: Address, kept: Kept, now: Instant) {
+        let starved = if kept.out == 0 { &mut self.light } else { &mut self.heavy };
+        starved.push_back(address);
         if self.said.is_none_or(|said| now > said + SAY) {
             self.said = Some(now);
             let (bytes, most) = (self.used.out, self.half);
@@ -82,13 +91,16 @@ impl Totals {
 
     /// Whose command may be tried now, if there is room.
     pub(crate) fn feed(&mut self) -> Option<Address> {
-        if self.is_full() { None } else { self.starved.pop_front() }
+        let light = if self.used.out < self.half { self.light.pop_front() } else { None };
+        light.or_else(|| if self.is_full() { None } else { self.heavy.pop_front() })
     }
 
     /// Throws out those that have ended meanwhile, once they may be half of a worker's connections.
     pub(crate) fn forget_departed(&mut self, connections: usize, mut is_there: impl FnMut(Address) -> bool) {
-        if self.starved.len() > 2 * connections + FEW {
-            self.starved.retain(|address| is_there(*address));
+        for starved in [&mut self.light, &mut self.heavy] {
+            if starved.len() > 2 * connections + FEW {
+                starved.retain(|address| is_there(*address));
+            }
         }
     }
 }
@@ -133,7 +145,7 @@ mod tests {
         let (mine, others) = (Kept { out: 100, come: 10 }, Kept { out: 300, come: 700 });
         totals.recount(Kept::default(), mine);
         totals.recount(Kept::default(), others);
-        assert_eq!(totals.room(mine), Room { out: 700, come: 300 });
+        assert_eq!(totals.room(mine), Room { out: 450, come: 300 }, "the last quarter is not for it");
         assert_eq!(totals.room(Kept::default()), Room { out: 600, come: 290 });
         totals.recount(others, Kept { out: 2_000, come: 2_000 });
         assert_eq!(totals.room(mine), Room { out: 0, come: 0 });
@@ -141,15 +153,18 @@ mod tests {
     }
 
     #[test]
-    fn whoever_waits_longest_is_fed_first_and_only_while_there_is_room() {
-        let (now, mut totals) = (Instant::now(), Totals::new(200, 1));
-        let full = Kept { out: 100, come: 0 };
-        totals.recount(Kept::default(), full);
-        totals.starve(address(1), now);
-        totals.starve(address(2), now);
+    fn whoever_waits_longest_is_fed_first_and_those_before_others_for_whom_nothing_waits() {
+        let (now, mut totals, nothing) = (Instant::now(), Totals::new(200, 1), Kept::default());
+        let kept = |out| Kept { out, come: 0 };
+        totals.recount(nothing, kept(100));
+        for (place, out) in [(1, 10), (2, 0), (3, 0), (4, 10)] {
+            totals.starve(address(place), kept(out), now);
+        }
         assert_eq!(totals.feed(), None);
-        totals.recount(full, Kept { out: 99, come: 0 });
-        assert_eq!([totals.feed(), totals.feed(), totals.feed()], [Some(address(1)), Some(address(2)), None]);
+        totals.recount(kept(100), kept(99));
+        assert_eq!([totals.feed(), totals.feed(), totals.feed()], [Some(address(2)), Some(address(3)), None]);
+        totals.recount(kept(99), kept(74));
+        assert_eq!([totals.feed(), totals.feed(), totals.feed()], [Some(address(1)), Some(address(4)), None]);
     }
 
     #[test]

@@ -139,7 +139,7 @@ impl<H: Handler> Worker<H> {
         }
         let now = station.now.instant;
         if connection.is_newly_starved() {
-            totals.starve(address, now);
+            totals.starve(address, connection.kept(), now);
         }
         let poll = match last {
             Turn::Wait => Poll::Pending,
@@ -223,7 +223,7 @@ impl<H: Handler> Worker<H> {
             match (slab.get_mut(address), alarm) {
                 (Some(connection), Alarm::Timeout(_, to)) => connection.time_out(&to),
                 (Some(connection), Alarm::Connection(_)) => {
-                    connection.look(now, &self.shared.limits, totals.short())
+                    connection.look(now, &self.shared.limits, totals.short());
                 }
                 (None, _) => {}
             }

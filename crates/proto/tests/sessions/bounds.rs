@@ -1,14 +1,16 @@
 //! What keeps a command waiting: what is owed, what the whole server has room for, what a turn may run.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use pinwire_proto::code::Code;
 use pinwire_proto::limits::HEAD;
-use pinwire_proto::session::Room;
+use pinwire_proto::session::{Disconnect, Room};
 use pinwire_proto::tally::Tally;
 use pinwire_testkit::Pair;
 use pinwire_testkit::pair::Setup;
 
+const SECOND: Duration = Duration::from_secs(1);
 const NO_ROOM: Room = Room { out: 0, come: 0 };
 
 fn holding(mut pair: Pair) -> Pair {
@@ -118,7 +120,7 @@ fn whoever_is_starved_is_neither_idle_nor_late() {
     pair.server.room = NO_ROOM;
     pair.client.send("GET a", "1");
     pair.drive();
-    pair.wait(std::time::Duration::from_secs(100_000));
+    pair.wait(100_000 * SECOND);
     pair.server.give(Room::default());
     pair.drive();
     assert_eq!(pair.client.read(), ["1: OK GET a"]);
@@ -214,4 +216,57 @@ fn what_is_said_is_counted() {
     pair.drive();
     assert_eq!((tally.commands.get(), tally.ok.get(), tally.dropped.get()), (4, 1, 1));
     assert_eq!(tally.errors.all(), [(Code::Cancelled, 1), (Code::Removed, 1)]);
+}
+
+#[test]
+fn where_there_is_no_room_a_body_must_come_on_within_a_second() {
+    let mut pair = holding(Pair::clear());
+    pair.client.raw("PUT a\r\nSequence: 1\r\nSize: 5000\r\n\r\n");
+    pair.drive();
+    for _ in 0..3 {
+        pair.drift(SECOND);
+        pair.client.raw([b'x'; 1_024]);
+        pair.drive();
+        let now = pair.now();
+        assert!(!pair.server.press(now), "it came on");
+    }
+    pair.drift(2 * SECOND);
+    pair.client.raw([b'x'; 1_023]);
+    pair.drive();
+    let now = pair.now();
+    assert!(pair.server.press(now));
+    pair.client.raw([b'x'; 905]);
+    pair.client.raw("GET b\r\nSequence: 2\r\n\r\n");
+    pair.drive();
+    assert_eq!(pair.client.take(), ["1: overloaded", "2: OK GET b"]);
+}
+
+#[test]
+fn where_there_is_no_room_a_head_must_be_complete_within_a_second() {
+    let mut pair = holding(Pair::clear());
+    pair.client.raw("GET");
+    pair.drive();
+    pair.drift(SECOND);
+    let now = pair.now();
+    assert!(!pair.server.press(now));
+    pair.drift(SECOND);
+    let now = pair.now();
+    assert!(pair.server.press(now));
+    pair.drive();
+    let told = "bad-command: a head must be complete 1s after its first byte";
+    assert_eq!(pair.client.read().len(), 1);
+    assert!(matches!(pair.server.ended(), Some(Disconnect::Closed { text, .. }) if told.ends_with(text)));
+}
+
+#[test]
+fn pressing_does_nothing_to_those_who_keep_nothing() {
+    let mut pair = holding(Pair::new());
+    pair.client.send("HOLD a", "1");
+    pair.drive();
+    pair.drift(3_600 * SECOND);
+    let now = pair.now();
+    assert!(!pair.server.press(now));
+    pair.server.answer("HOLD a", "done");
+    pair.drive();
+    assert_eq!(pair.client.take(), ["1: OK done"]);
 }

@@ -11,9 +11,10 @@ use pinwire_server::proto::tls::ClientTls;
 use pinwire_server::proto::wire::{Greeting, Request, Sequence};
 use pinwire_server::{
     Command, Handler, Identity, Limits, Reply, Responder, Router, Server, ServerConfig, ServerTls, Sha1,
-    Stopper, Tickets, TrustList,
+    Stats, Stopper, Tickets, TrustList,
 };
 use pinwire_testkit::certificates;
+use socket2::{Domain, Socket, Type};
 
 /// A certificate and its key, PEM.
 pub(crate) type Pair = (String, String);
@@ -22,15 +23,16 @@ pub(crate) type Pair = (String, String);
 pub(crate) struct Running {
     pub(crate) address: SocketAddr,
     pub(crate) stopper: Stopper,
+    pub(crate) stats: Stats,
     thread: Option<JoinHandle<std::io::Result<()>>>,
 }
 
 impl Running {
     pub(crate) fn start<H: Handler>(config: ServerConfig, handler: H) -> Running {
         let server = Server::bind(config, handler).expect("a free port");
-        let (address, stopper) = (server.local_addr(), server.stopper());
+        let (address, stopper, stats) = (server.local_addr(), server.stopper(), server.stats());
         let thread = Some(std::thread::spawn(move || server.run()));
-        Running { address, stopper, thread }
+        Running { address, stopper, stats, thread }
     }
 
     /// Waits until the server has ended by itself.
@@ -117,10 +119,31 @@ impl Client {
             .map(|pair| Identity::from_pem(pair.0.as_bytes(), pair.1.as_bytes()).expect("made for this"));
         let tls = ClientTls::new(identity.as_ref()).expect("made for this");
         let socket = TcpStream::connect(address).expect("a server");
+        Client::over(socket, &tls)
+    }
+
+    fn over(socket: TcpStream, tls: &ClientTls) -> Client {
         socket.set_read_timeout(Some(HANG)).expect("a timeout");
-        let mut session = ClientSession::new(&tls).expect("made for this");
+        let mut session = ClientSession::new(tls).expect("made for this");
         session.trust_server();
         Client { socket, session }
+    }
+
+    /// Connects with a socket that is set up in its own way, and waits for OK.
+    pub(crate) fn enter_over(
+        address: SocketAddr,
+        identity: &Pair,
+        set_up: impl FnOnce(&Socket) -> std::io::Result<()>,
+    ) -> Client {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).expect("a socket");
+        set_up(&socket).expect("a socket that can be set up");
+        socket.connect(&address.into()).expect("a server");
+        let identity =
+            Identity::from_pem(identity.0.as_bytes(), identity.1.as_bytes()).expect("made for this");
+        let tls = ClientTls::new(Some(&identity)).expect("made for this");
+        let mut client = Client::over(socket.into(), &tls);
+        assert_eq!(client.event(), ClientEvent::Greeting(Greeting::Ok));
+        client
     }
 
     /// Connects and waits for OK.

@@ -2,6 +2,7 @@
 //! is compiled once, and what none of them uses is noticed.
 #![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
 
+mod bounds;
 mod common;
 mod endings;
 mod interop;

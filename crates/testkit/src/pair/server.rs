@@ -218,6 +218,13 @@ impl ServerEnd {
         self.wakers.now |= self.session.expire(now);
     }
 
+    /// The server is short of room, and looks who is slow; whether this one was.
+    pub fn press(&mut self, now: Now) -> bool {
+        let was_slow = self.session.press(now);
+        self.wakers.now |= was_slow;
+        was_slow
+    }
+
     /// One turn, as the server's connection has it, if something woke it; whether there was one.
     pub fn turn(&mut self, now: Now, up: &mut Link, down: &mut Link) -> bool {
         if !self.is_woken(up, down) {
