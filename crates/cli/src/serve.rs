@@ -61,7 +61,9 @@ pub(crate) fn run(args: &ServeArgs, home: &Home) -> Result<Exit, Failure> {
     server.stop_on_signals().map_err(failed)?;
     output::say(format_args!("documents are in {}", documents.place))?;
     announce(server.local_addr(), &address, certificate, home)?;
+    let stats = server.stats();
     let ran = server.run().map_err(failed);
+    tracing::info!("stopped: {}", stats.snapshot());
     // The last one: what waits is written, and the file closed, before the program ends.
     let closed = documents.close();
     ran.and(closed)?;

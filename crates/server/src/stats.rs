@@ -1,6 +1,7 @@
 //! What a server has done and what it holds, in numbers: counted by each worker for itself, read from any thread.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -117,6 +118,33 @@ impl Snapshot {
     }
 }
 
+/// One line for a log: what came and how it ended; what did not happen is left out.
+impl fmt::Display for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {} connections let in", self.admitted, self.accepted)?;
+        write!(f, "; {} commands, {} ok", self.commands, self.ok)?;
+        let counts = |codes: &[(Code, u64)]| {
+            codes.iter().map(|(code, count)| format!("{code} {count}")).collect::<Vec<_>>().join(", ")
+        };
+        for (what, codes) in [("errors", &self.errors), ("refused", &self.refused), ("closed", &self.closed)]
+        {
+            if !codes.is_empty() {
+                write!(f, "; {what}: {}", counts(codes))?;
+            }
+        }
+        let others = [
+            (self.dropped, "one-way answers dropped"),
+            (self.vanished, "clients gone without a word"),
+            (self.tls_failed, "TLS failures"),
+            (self.handshakes_timed_out, "handshakes not complete in time"),
+        ];
+        others
+            .iter()
+            .filter(|(count, _)| *count > 0)
+            .try_for_each(|(count, what)| write!(f, "; {count} {what}"))
+    }
+}
+
 impl std::iter::Sum for Gauge {
     fn sum<I: Iterator<Item = Gauge>>(gauges: I) -> Gauge {
         gauges.fold(Gauge::default(), |sum, one| Gauge { now: sum.now + one.now, most: sum.most + one.most })
@@ -222,6 +250,11 @@ mod tests {
         assert_eq!(snapshot.closed, [(Code::Idle, 2), (OWN, 2)]);
         assert_eq!((snapshot.refused(Code::NoCertificate), snapshot.refused(Code::Idle)), (2, 0));
         assert_eq!(snapshot.errors(Code::NotFound), 2);
+        assert_eq!(
+            snapshot.to_string(),
+            "6 of 0 connections let in; 0 commands, 0 ok; errors: not-found 2; refused: no-certificate 2; \
+             closed: idle 2, quota-used 2; 2 clients gone without a word"
+        );
         assert_eq!(snapshot.waiting, Gauge { now: 20, most: 201 });
         assert_eq!(snapshot.incomplete, Gauge { now: 10, most: 10 });
     }
