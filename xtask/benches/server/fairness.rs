@@ -38,6 +38,7 @@ pub(crate) fn bench(typed: &[&str]) -> Result<(), String> {
     );
     println!("same: the hog asks their server; other: it asks another one on this machine");
     for workers in workers.as_ref().map_or(scale.workers, std::slice::from_ref) {
+        eprintln!("bench: fairness, workers: {workers} …");
         let kinds = KINDS.iter().filter(|kind| hog.as_deref().is_none_or(|hog| hog == kind.name));
         print!("\n{}", table(&scale, Tuning { workers: *workers }, kinds)?);
     }
@@ -65,7 +66,6 @@ fn table(
     fleet.grow(scale.connections)?;
     let mut table = heading(tuning);
     for kind in kinds {
-        eprintln!("bench: {}, workers: {} …", kind.name, tuning.workers);
         let (mut alone, mut same, mut elsewhere) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..scale.rounds {
             alone.push(turn(&mut fleet, None, scale.span)?);
