@@ -31,10 +31,11 @@ pub(crate) struct Served {
 
 impl Served {
     /// Starts a server with these commands that lets in whom the line `trust` names.
-    pub(crate) fn start(trust: &str, answers: &Answers) -> Result<Served, String> {
+    pub(crate) fn start(trust: &str, tuning: Tuning, answers: &Answers) -> Result<Served, String> {
         let program = std::env::current_exe().map_err(|why| format!("where this program is: {why}"))?;
         let mut command = Command::new(program);
-        command.args([SERVE, trust]).args(answers.words()).stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.args([SERVE, trust, &tuning.word()]).args(answers.words());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().map_err(|why| format!("the server cannot be started: {why}"))?;
         let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
             return Err("the server has no pipes".to_owned());
@@ -78,9 +79,36 @@ impl Drop for Served {
     }
 }
 
+/// What a server is told that it would not do by itself.
+#[derive(Clone, Copy)]
+pub(crate) struct Tuning {
+    pub(crate) workers: usize,
+}
+
+impl Tuning {
+    fn word(self) -> String {
+        self.workers.to_string()
+    }
+
+    /// What [`word`](Tuning::word) said.
+    pub(crate) fn read(word: &str) -> Result<Tuning, String> {
+        Ok(Tuning { workers: words(word.parse())? })
+    }
+
+    fn apply(self, config: ServerConfig) -> ServerConfig {
+        config.workers(self.workers)
+    }
+}
+
+impl Default for Tuning {
+    fn default() -> Self {
+        Tuning { workers: 1 }
+    }
+}
+
 /// What the server's commands are.
 pub(crate) enum Answers {
-    /// A router's own GET, of 100 bytes.
+    /// A router's own GET, of 100 bytes, and ECHO.
     Fixed,
     /// Documents in memory.
     Memory,
@@ -109,7 +137,9 @@ impl Answers {
 
     fn router(&self) -> Result<Router, String> {
         Ok(match self {
-            Answers::Fixed => Router::new().command("GET", |_, to| to.ok(BODY)),
+            Answers::Fixed => Router::new()
+                .command("GET", |_, to| to.ok(BODY))
+                .command("ECHO", |command, to| to.ok(command.body())),
             Answers::Memory => commands(Router::new(), Memory::new()),
             Answers::File(path) => {
                 commands(Router::new(), words(Embedded::open(path, documents::Limits::default()))?)
@@ -119,12 +149,12 @@ impl Answers {
 }
 
 /// The other end: serves until standard input ends.
-pub(crate) fn serve(trust: &str, answers: &Answers) -> Result<(), String> {
+pub(crate) fn serve(trust: &str, tuning: Tuning, answers: &Answers) -> Result<(), String> {
     let identity = identity(KeyKind::P256)?;
     let trust = TrustList::parse(trust.as_bytes(), Sha1::Refuse).map_err(|_| "the trust line is bad")?;
     let tls = ServerTls::new(&identity, words(Tickets::new())?);
-    let config = ServerConfig::new(SocketAddr::from(([127, 0, 0, 1], 0)), words(tls)?, trust).workers(1);
-    let server = words(Server::bind(config, answers.router()?))?;
+    let config = ServerConfig::new(SocketAddr::from(([127, 0, 0, 1], 0)), words(tls)?, trust);
+    let server = words(Server::bind(tuning.apply(config), answers.router()?))?;
     println!("{}", server.local_addr().port());
     let stopper = server.stopper();
     let serving = thread::spawn(move || server.run());

@@ -1,7 +1,7 @@
 //! Many client connections on one thread.
 
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mio::{Events, Interest, Poll, Token};
 use pinwire_server::proto::tls::ClientTls;
@@ -45,6 +45,11 @@ impl Fleet {
         Ok(())
     }
 
+    /// Where it connects to, and as whom.
+    pub(crate) fn target(&self) -> (SocketAddr, ClientTls) {
+        (self.address, self.tls.clone())
+    }
+
     fn connect(&mut self) -> Result<(), String> {
         let mut peer = Peer::connect(self.address, &self.tls, &mut self.room)?;
         let token = Token(self.peers.len());
@@ -71,6 +76,27 @@ impl Fleet {
             })?;
         }
         Ok(())
+    }
+
+    /// For so long, each connection sends the batch, again once it is answered: how long each answer took.
+    pub(crate) fn sample(&mut self, batch: &Batch, span: Duration) -> Result<Vec<Duration>, String> {
+        let (until, mut under_way) = (Instant::now() + span, self.peers.len());
+        let mut waits = Vec::new();
+        self.peers.iter_mut().try_for_each(|peer| peer.send(batch, &mut self.room))?;
+        while under_way > 0 {
+            under_way -= self.wait(|peer, room, heard| {
+                if heard != Heard::Answered {
+                    return Ok(0);
+                }
+                waits.push(peer.sent().elapsed());
+                let is_over = Instant::now() >= until;
+                if !is_over {
+                    peer.send(batch, room)?;
+                }
+                Ok(usize::from(is_over))
+            })?;
+        }
+        Ok(waits)
     }
 
     /// Waits for the server once; the sum of what `act` makes of what was heard.

@@ -10,7 +10,11 @@ mod child;
 #[cfg(target_os = "linux")]
 mod documents;
 #[cfg(target_os = "linux")]
+mod fairness;
+#[cfg(target_os = "linux")]
 mod fleet;
+#[cfg(target_os = "linux")]
+mod hog;
 #[cfg(target_os = "linux")]
 mod machine;
 #[cfg(target_os = "linux")]
@@ -29,10 +33,9 @@ fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let done = match words[..] {
-        [child::SERVE, trust, ref answers @ ..] => {
-            child::Answers::read(answers).and_then(|answers| child::serve(trust, &answers))
-        }
+        [child::SERVE, trust, tuning, ref answers @ ..] => serve(trust, tuning, answers),
         ["documents", "--bench"] | ["--bench", "documents"] => documents::bench(),
+        _ if words.contains(&"--bench") && words.contains(&"fairness") => fairness::bench(&words),
         // Cargo says --bench where it benches, and not where it tests.
         _ if words.contains(&"--bench") => options::Options::read(&words).and_then(|options| bench(&options)),
         _ if words.contains(&"--list") => Ok(()),
@@ -51,6 +54,11 @@ fn main() -> ExitCode {
 fn main() -> ExitCode {
     eprintln!("bench: nothing is measured here: memory and processor time are read from Linux's /proc");
     ExitCode::SUCCESS
+}
+
+#[cfg(target_os = "linux")]
+fn serve(trust: &str, tuning: &str, answers: &[&str]) -> Result<(), String> {
+    child::serve(trust, child::Tuning::read(tuning)?, &child::Answers::read(answers)?)
 }
 
 #[cfg(target_os = "linux")]
@@ -82,6 +90,7 @@ fn smoke() -> Result<(), String> {
         None if table.lines().count() < 4 => Err(format!("lines are missing:\n{table}")),
         None => {
             documents::smoke()?;
+            fairness::smoke()?;
             println!("smoke test ... ok");
             Ok(())
         }

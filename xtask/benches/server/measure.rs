@@ -6,7 +6,7 @@ use pinwire_server::Pin;
 use pinwire_server::proto::identity::KeyKind;
 use pinwire_server::proto::tls::ClientTls;
 
-use crate::child::{Answers, Served, identity, words};
+use crate::child::{Answers, Served, Tuning, identity, words};
 use crate::fleet::Fleet;
 use crate::peer::Batch;
 use crate::table::Column;
@@ -142,11 +142,16 @@ fn handshake(count: usize) -> Result<f64, String> {
     Ok((served.cpu()? - before) / count as f64)
 }
 
-/// A server and clients that it lets in, none of them connected yet.
+/// A server with one worker and clients that it lets in, none of them connected yet.
 pub(crate) fn start(answers: &Answers) -> Result<(Served, Fleet), String> {
+    start_tuned(Tuning::default(), answers)
+}
+
+/// The same with another server than the usual one.
+pub(crate) fn start_tuned(tuning: Tuning, answers: &Answers) -> Result<(Served, Fleet), String> {
     let client = identity(KeyKind::Ed25519)?;
     let digests = client.certificate().map_err(ToString::to_string)?.digests;
-    let served = Served::start(&format!("{} name=bench\n", Pin::Spki(digests.spki)), answers)?;
+    let served = Served::start(&format!("{} name=bench\n", Pin::Spki(digests.spki)), tuning, answers)?;
     let fleet = Fleet::new(served.address, &words(ClientTls::new(Some(&client)))?)?;
     Ok((served, fleet))
 }

@@ -45,10 +45,12 @@ fn name(word: Option<&&str>) -> Result<String, String> {
     known.map(|word| (*word).to_owned()).ok_or_else(|| format!("--only wants one of {}\n{USAGE}", names()))
 }
 
-const USAGE: &str = "\
+pub(crate) const USAGE: &str = "\
 usage: cargo xtask bench [--quick] [--connections N] [--only COLUMN]
   --quick          some 20 s: fewer and shorter runs, fewer idle connections
   --connections N  idle memory is the slope from 1,000 to N connections (8,000)
   --only COLUMN    64x1, 64x16, 1000x1, idle or handshake alone
        cargo xtask bench documents
-  durable PUTs a second beside the disk's own rate, and a GET from the file beside one from memory";
+  durable PUTs a second beside the disk's own rate, and a GET from the file beside one from memory
+       cargo xtask bench fairness [--quick] [--workers N] [--hog NAME]
+  how long a hundred connections wait beside one that asks for much, and without it";

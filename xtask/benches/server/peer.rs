@@ -1,9 +1,10 @@
 //! One client connection, lean enough that the server stays the slower side: commands are encoded once, and
 //! of an answer only its status and its length are looked at.
 
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::ops::Range;
+use std::time::{Duration, Instant};
 
 use mio::net::TcpStream;
 use pinwire_server::Sequence;
@@ -25,12 +26,17 @@ pub(crate) struct Peer {
     is_admitted: bool,
     /// Answers that the server owes.
     owed: usize,
+    /// When the last batch was sent.
+    sent: Instant,
+    /// What is sealed, and the socket had no room for.
+    unsent: Vec<u8>,
 }
 
 /// Commands that are sent together.
 pub(crate) struct Batch {
     bytes: Vec<u8>,
-    commands: usize,
+    /// Answers that it is owed.
+    answers: usize,
 }
 
 /// What has happened on a connection.
@@ -64,12 +70,24 @@ impl Batch {
 
     /// `commands` times the same command, with a sequence each.
     pub(crate) fn of(commands: usize, request: &Request) -> Result<Batch, String> {
-        let mut bytes = Vec::new();
-        for sequence in 0..commands {
+        Batch::numbered(0..commands, request)
+    }
+
+    /// The same command with each of these sequences.
+    pub(crate) fn numbered(sequences: Range<usize>, request: &Request) -> Result<Batch, String> {
+        let (mut bytes, answers) = (Vec::new(), sequences.len());
+        for sequence in sequences {
             let sequence = Sequence::new(format!("{sequence:02}").as_bytes());
             words(request.encode(&mut bytes, sequence.as_ref(), None))?;
         }
-        Ok(Batch { bytes, commands })
+        Ok(Batch { bytes, answers })
+    }
+
+    /// `commands` times the same command, without a sequence: none is answered.
+    pub(crate) fn one_way(commands: usize, request: &Request) -> Result<Batch, String> {
+        let mut bytes = Vec::new();
+        (0..commands).try_for_each(|_| words(request.encode(&mut bytes, None, None)))?;
+        Ok(Batch { bytes, answers: 0 })
     }
 }
 
@@ -83,7 +101,17 @@ impl Peer {
         words(SockRef::from(&socket).set_linger(Some(Duration::ZERO)))?;
         let (socket, layer) = (TcpStream::from_std(socket), words(Layer::client(tls))?);
         let (wire, plain, scan) = (Vec::new(), Vec::new(), AnswerScan::default());
-        let mut peer = Peer { socket, layer, wire, plain, scan, is_admitted: false, owed: 0 };
+        let mut peer = Peer {
+            socket,
+            layer,
+            wire,
+            plain,
+            scan,
+            is_admitted: false,
+            owed: 0,
+            sent: Instant::now(),
+            unsent: Vec::new(),
+        };
         words(peer.layer.handshake(&mut [], HANDSHAKE, &mut room.sealed))?;
         peer.flush(room)?;
         Ok(peer)
@@ -94,9 +122,32 @@ impl Peer {
     }
 
     pub(crate) fn send(&mut self, batch: &Batch, room: &mut Room) -> Result<(), String> {
+        self.offer(batch, room)?;
+        if self.is_stuck() { Err("a socket has no room for a few commands".to_owned()) } else { Ok(()) }
+    }
+
+    /// Like [`send`](Peer::send), however much that is: what the socket has no room for, `receive` sends later.
+    pub(crate) fn offer(&mut self, batch: &Batch, room: &mut Room) -> Result<(), String> {
+        self.sent = Instant::now();
         words(self.layer.seal(&batch.bytes, &mut room.sealed))?;
-        self.owed += batch.commands;
+        self.owed += batch.answers;
         self.flush(room)
+    }
+
+    pub(crate) fn sent(&self) -> Instant {
+        self.sent
+    }
+
+    pub(crate) fn is_stuck(&self) -> bool {
+        !self.unsent.is_empty()
+    }
+
+    pub(crate) fn is_admitted(&self) -> bool {
+        self.is_admitted
+    }
+
+    pub(crate) fn owed(&self) -> usize {
+        self.owed
     }
 
     /// The socket is readable: reads all that is there.
@@ -176,17 +227,15 @@ impl Peer {
     }
 
     fn flush(&mut self, room: &mut Room) -> Result<(), String> {
-        let sent = match room.sealed.len() {
-            0 => Ok(0),
-            _ => self.socket.write(&room.sealed),
-        };
-        let is_whole = sent.as_ref().is_ok_and(|sent| *sent == room.sealed.len());
-        room.sealed.clear();
-        match sent {
-            Ok(_) if is_whole => Ok(()),
-            Ok(_) => Err("a socket has no room for a few commands".to_owned()),
-            Err(error) => Err(io::Error::to_string(&error)),
+        self.unsent.append(&mut room.sealed);
+        while self.is_stuck() {
+            match self.socket.write(&self.unsent) {
+                Ok(sent) => drop(self.unsent.drain(..sent)),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) => return Err(error.to_string()),
+            }
         }
+        Ok(())
     }
 }
 

@@ -72,8 +72,8 @@ pub(crate) fn number(figure: f64) -> String {
         large if large < 1_000.0 => format!("{figure:.0}"),
         _ => {
             let whole = format!("{figure:.0}");
-            let (thousands, rest) = whole.split_at(whole.len() - 3);
-            format!("{thousands},{rest}")
+            let groups = whole.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy);
+            groups.collect::<Vec<_>>().join(",")
         }
     }
 }
