@@ -20,7 +20,7 @@ use model::Ways;
 use stream::Stream;
 
 /// What `cargo test` plays; `PINWIRE_SCHEDULES` says otherwise, `PINWIRE_SEED` where to begin.
-const STREAMS: u64 = 1_500;
+const STREAMS: u64 = 2_000;
 
 /// How often each error must have been provoked in each of its ways, or the streams prove little.
 const LEAST: u64 = 3;
@@ -69,6 +69,7 @@ fn wanted() -> Vec<String> {
     wanted.extend(of("later", stream::codes()));
     wanted.extend(of("refused body", stream::codes()));
     wanted.extend(of("begun", connection.clone()));
+    wanted.extend(of("in a body", connection.clone()));
     wanted.extend(of("closed", connection));
     wanted.extend(of("greeting", refusals));
     wanted.extend(WAYS.iter().map(|way| (*way).to_owned()));
@@ -85,9 +86,6 @@ const WAYS: &[&str] = &[
     "half a head: bad-command",
     "in a body: timed-out",
     "behind a body: timed-out",
-    "in a body: idle",
-    "in a body: shutting-down",
-    "in a body: removed",
     "panic: failed",
     "later panic: failed",
     "begun: failed",

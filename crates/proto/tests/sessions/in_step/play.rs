@@ -9,7 +9,7 @@ use pinwire_testkit::Pair;
 use pinwire_testkit::pair::{Setup, config, list};
 
 use super::model::{End, Input, Model, Told, Ways};
-use super::stream::{Command, Entry, Move, Saying, Stream, canaries, code};
+use super::stream::{Command, Entry, Move, Saying, Stream, canaries, code, codes};
 
 /// # Errors
 /// What must not be.
@@ -119,9 +119,9 @@ impl Player {
         match step {
             Move::Say(saying) => return self.say(saying),
             Move::Write(short, seed) => return self.write(*short, *seed),
-            Move::Answer(number, size) => self.answer(*number, Ok(*size)),
-            Move::Err(number, code) => self.answer(*number, Err(*code)),
-            Move::Panic(number) => self.panic(*number),
+            Move::Answer(which, size) => self.answer(*which, Ok(*size)),
+            Move::Err(which, code) => self.answer(*which, Err(*code)),
+            Move::Panic(which) => self.panic(*which),
             Move::Pass(millis) => {
                 self.pair.pass(Duration::from_millis(*millis));
                 self.model.pass(Duration::from_millis(*millis));
@@ -194,14 +194,15 @@ impl Player {
         self.model.arrive(&bytes);
     }
 
-    fn held(&self, number: u32) -> Option<String> {
-        let start = format!("HOLD {number} ");
-        let mut held = self.pair.server.all_held().iter();
-        held.find(|(line, _)| line.starts_with(&start)).map(|(line, _)| line.clone())
+    /// One of those that are owed an answer; if there is none, one that was held and is owed no more.
+    fn held(&self, which: usize) -> Option<String> {
+        let (owed, all) = (self.model.held(), self.pair.server.all_held());
+        let any = |lines: &[String]| lines.get(which % lines.len().max(1)).cloned();
+        any(&owed).or_else(|| any(&all.iter().map(|(line, _)| line.clone()).collect::<Vec<_>>()))
     }
 
-    fn answer(&mut self, number: u32, said: Result<usize, Code>) {
-        let Some(line) = self.held(number) else { return };
+    fn answer(&mut self, which: usize, said: Result<usize, Code>) {
+        let Some(line) = self.held(which) else { return };
         match said {
             Ok(size) => {
                 let body = canaries(size, size);
@@ -215,8 +216,8 @@ impl Player {
         }
     }
 
-    fn panic(&mut self, number: u32) {
-        if let Some(line) = self.held(number) {
+    fn panic(&mut self, which: usize) {
+        if let Some(line) = self.held(which) {
             self.pair.server.panic(&line);
             self.model.panic(&line);
         }
@@ -226,11 +227,10 @@ impl Player {
     fn settle(&mut self) -> Result<(), String> {
         self.write(0, 1);
         self.compare()?;
-        while self.model.end.is_none() {
-            let held = self.model.held();
-            let Some(line) = held.first() else { return Ok(()) };
-            self.pair.server.answer(line, b"");
-            self.model.answer(line, "OK", b"");
+        let mut codes = codes().into_iter().cycle().skip(self.heard % 29);
+        while self.model.end.is_none() && !self.model.held().is_empty() {
+            let said = if self.told % 2 == 0 { codes.next().ok_or(self.told) } else { Err(self.told) };
+            self.answer(self.told, said.map_or_else(Ok, Err));
             self.pair.drive();
             self.compare()?;
         }

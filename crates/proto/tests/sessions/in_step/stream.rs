@@ -36,10 +36,10 @@ pub(super) enum Move {
     Say(Saying),
     /// All that waits is written but the last so many bytes, at cuts of this seed.
     Write(usize, u64),
-    /// The handler answers the held command of this number: OK with a body of so many bytes.
-    Answer(u32, usize),
-    Err(u32, Code),
-    Panic(u32),
+    /// The handler answers one of the held commands, whichever it is: OK with a body of so many bytes.
+    Answer(usize, usize),
+    Err(usize, Code),
+    Panic(usize),
     /// So many milliseconds pass, with the sweep and without.
     Pass(u64),
     Drift(u64),
@@ -126,9 +126,15 @@ impl Command {
 
     fn head(&self) -> String {
         let mut headers = Vec::new();
-        headers.extend(self.sequence.map(|number| ["Sequence: s", "SEQUENCE:s"][self.style % 2].to_owned() + &number.to_string()));
-        headers.extend(self.size.map(|size| format!("{}{size}", ["Size: ", "size:   ", "SIZE:000"][self.style % 3])));
-        headers.extend(self.timeout.map(|millis| format!("Timeout: {}.{:03}", millis / 1_000, millis % 1_000)));
+        headers
+            .extend(self.sequence.map(|number| {
+                ["Sequence: s", "SEQUENCE:s"][self.style % 2].to_owned() + &number.to_string()
+            }));
+        headers.extend(
+            self.size.map(|size| format!("{}{size}", ["Size: ", "size:   ", "SIZE:000"][self.style % 3])),
+        );
+        headers
+            .extend(self.timeout.map(|millis| format!("Timeout: {}.{:03}", millis / 1_000, millis % 1_000)));
         if self.style % 5 == 0 {
             headers.push("Note: Size: 7".to_owned());
         }
@@ -190,11 +196,16 @@ impl Stream {
     pub(super) fn from_seed(seed: u64) -> Stream {
         let mut rng = Rng::with_seed(seed);
         let limit = [100, 16_384, 20_000, 70_000][rng.usize(0..4)];
-        let (is_tls, in_flight) = (rng.u8(0..5) == 0, [1, 2, 4][rng.usize(0..3)]);
+        let (is_tls, in_flight) = (rng.u8(0..5) == 0, [1, 3, 8][rng.usize(0..3)]);
         let entry = entry(&mut rng, seed);
         let length = rng.usize(4..30);
-        let mut maker = Maker { is_tls, limit, number: 0, turn: seed as usize * 7, spare: rng.u8(0..3) > 0, rng };
-        let moves = (0..length).map(|at| maker.next(at * 2 > length)).collect();
+        let mut maker =
+            Maker { is_tls, limit, number: 0, turn: seed as usize * 7, spare: rng.u8(0..3) > 0, rng };
+        let mut moves: Vec<Move> = (0..length).map(|_| maker.next()).collect();
+        if !maker.spare {
+            moves.extend(maker.end_in_a_body());
+            moves.extend((0..5).map(|_| maker.next()));
+        }
         Stream { is_tls, limit, in_flight, entry, moves }
     }
 }
@@ -229,18 +240,25 @@ struct Maker {
 }
 
 impl Maker {
-    fn next(&mut self, is_late: bool) -> Move {
+    fn next(&mut self) -> Move {
         match self.rng.u8(0..100) {
             0..44 => Move::Say(Saying::Command(self.command())),
             44..68 => Move::Write(self.short(), self.rng.u64(..)),
-            68..74 => Move::Answer(self.some_number(), self.rng.usize(0..2_000)),
-            74..80 => Move::Err(self.some_number(), self.code()),
+            68..74 => Move::Answer(self.rng.usize(..), self.rng.usize(0..2_000)),
+            74..80 => Move::Err(self.rng.usize(..), self.code()),
             80..85 => Move::Pass(self.time()),
             85..88 => Move::Drift(self.rng.u64(500..3_000)),
             88..93 => Move::Say(Saying::Cancel(self.some_number(), self.rng.bool().then(|| self.size()))),
-            _ if self.spare || !is_late => Move::Write(self.short(), self.rng.u64(..)),
-            _ => self.end(),
+            _ => Move::Write(self.short(), self.rng.u64(..)),
         }
+    }
+
+    /// Something that ends the connection, mostly while a body is under way.
+    fn end_in_a_body(&mut self) -> [Move; 3] {
+        let mut command = self.command();
+        let size = command.size.get_or_insert(50);
+        let short = self.rng.u64(0..=*size).min(100_000) as usize;
+        [Move::Say(Saying::Command(command)), Move::Write(short, self.rng.u64(..)), self.end()]
     }
 
     fn end(&mut self) -> Move {
@@ -254,7 +272,7 @@ impl Maker {
             }
             5 => Move::Say(Saying::Endless(self.number + 1)),
             6..12 => Move::Close(self.connection_code()),
-            12 => Move::Panic(self.some_number()),
+            12 => Move::Panic(self.rng.usize(..)),
             13 => Move::Stop,
             14 if self.is_tls => Move::Notify,
             14 => Move::Fin,
@@ -274,7 +292,7 @@ impl Maker {
         };
         let sequence = match self.rng.u8(0..40) {
             0..6 => None,
-            6 if !self.spare => Some(self.some_number()),
+            6..9 if !self.spare => Some(self.some_number()),
             _ => Some(self.number),
         };
         let size = (self.rng.u8(0..3) > 0).then(|| self.size());
