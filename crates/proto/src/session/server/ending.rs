@@ -132,8 +132,9 @@ impl ServerSession {
             Phase::Closed => None,
             _ => Leftovers::save(io),
         };
-        // While the server itself does not read, no head is late.
+        // While the server itself does not read, or nothing comes, no head is late.
         let is_begun = matches!(self.phase, Phase::Ready) && self.scan != Scan::default();
+        let is_begun = is_begun && self.input == Input::Open;
         match is_begun && !self.is_saturated(0) {
             true => _ = self.head_began.get_or_insert(now.instant),
             false => self.head_began = None,
