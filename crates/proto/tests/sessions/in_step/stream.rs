@@ -204,6 +204,7 @@ impl Stream {
         let mut moves: Vec<Move> = (0..length).map(|_| maker.next()).collect();
         if !maker.spare {
             moves.extend(maker.end_in_a_body());
+            moves.extend(maker.rng.bool().then_some(Move::Pass(30_000)));
             moves.extend((0..5).map(|_| maker.next()));
         }
         Stream { is_tls, limit, in_flight, entry, moves }
@@ -253,11 +254,11 @@ impl Maker {
         }
     }
 
-    /// Something that ends the connection, mostly while a body is under way.
+    /// Something that ends the connection, mostly while a body is under way, now and then a head.
     fn end_in_a_body(&mut self) -> [Move; 3] {
         let mut command = self.command();
         let size = command.size.get_or_insert(50);
-        let short = self.rng.u64(0..=*size).min(100_000) as usize;
+        let short = self.rng.u64(0..=*size + 20).min(100_000) as usize;
         [Move::Say(Saying::Command(command)), Move::Write(short, self.rng.u64(..)), self.end()]
     }
 
