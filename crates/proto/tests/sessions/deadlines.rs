@@ -164,3 +164,28 @@ fn what_is_thrown_away_counts_no_more_than_what_is_kept() {
     }
     assert_eq!(pair.client.read(), ["1: not-permitted", "idle"]);
 }
+
+#[test]
+fn half_a_head_that_nobody_reads_on_is_not_late() {
+    let half = || {
+        let mut pair = Pair::rustls();
+        pair.server.script.holds = vec!["HOLD"];
+        pair.connect();
+        pair.client.raw("HOLD a\r\nSequence: 1\r\n\r\nGET ");
+        pair.drive();
+        pair
+    };
+    let answered = |mut pair: Pair| {
+        pair.drive();
+        pair.wait(Duration::from_secs(60));
+        pair.server.answer("HOLD a", "late");
+        pair.drive();
+        pair.client.take()
+    };
+    let mut pair = half();
+    pair.client.close();
+    assert_eq!(answered(pair), ["1: OK late"]);
+    let mut pair = half();
+    pair.server.stop();
+    assert_eq!(answered(pair), ["1: OK late", "shutting-down"]);
+}

@@ -10,6 +10,7 @@ mod deadlines;
 mod flights;
 mod forge;
 mod greeting;
+mod in_step;
 mod original;
 mod resuming;
 mod simulated;

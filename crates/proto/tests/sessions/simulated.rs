@@ -1,6 +1,8 @@
 //! Schedules of a simulated network: whatever is said, cut, lost or late, each command with a sequence has
 //! one final answer or the connection's end with its reason, and no byte of a body is read as a head.
 
+use std::ops::Range;
+
 use pinwire_testkit::simulator::{Command, Name, Schedule, Stage, Step, run_many};
 
 /// What CI plays; `PINWIRE_SCHEDULES` says otherwise, `PINWIRE_SEED` where to begin.
@@ -8,13 +10,19 @@ const SCHEDULES: u64 = 2_000;
 
 #[test]
 fn schedules_of_many_seeds() {
-    let number = |name| std::env::var(name).ok().map(|text| text.parse::<u64>().unwrap());
-    let first = number("PINWIRE_SEED").unwrap_or(0);
-    let count = number("PINWIRE_SCHEDULES").unwrap_or(SCHEDULES);
-    let seen = run_many(first..first + count);
+    let seeds = seeds(SCHEDULES);
+    let count = seeds.end - seeds.start;
+    let seen = run_many(seeds);
     println!("{seen:#?}");
     let missing: Vec<_> = KINDS.iter().filter(|kind| !seen.contains_key(**kind)).collect();
     assert!(count < SCHEDULES || missing.is_empty(), "no schedule had {missing:?}: {seen:#?}");
+}
+
+/// So many seeds, or those that the environment asks for.
+pub(crate) fn seeds(usual: u64) -> Range<u64> {
+    let number = |name| std::env::var(name).ok().map(|text| text.parse::<u64>().unwrap());
+    let first = number("PINWIRE_SEED").unwrap_or(0);
+    first..first + number("PINWIRE_SCHEDULES").unwrap_or(usual)
 }
 
 /// Nine commands of which four may be in flight, and a FIN: what a failing run printed is played like this.

@@ -48,14 +48,24 @@ pub struct Script {
     pub holds: Vec<&'static str>,
     /// The handler panics at commands of these names.
     pub panics: Vec<&'static str>,
-    /// Bodies of commands of these names are refused from their heads.
+    /// Bodies of commands of these names are refused from their heads, with the line's [`code`](Script::code).
     pub refuses_bodies: Vec<&'static str>,
+    /// Commands of these names are answered with an error, the line's [`code`](Script::code).
+    pub errs: Vec<&'static str>,
+    /// The code of an error by the command's line; `not-permitted` unless told otherwise.
+    pub code: Option<fn(&str) -> Code>,
     /// Every peer is refused.
     pub refuses: Option<(Code, &'static str)>,
     /// Every answer's body, instead of the echo.
     pub says: Option<Vec<u8>>,
     /// Bytes that are reserved for each held command's answer, if it is not the longest reply.
     pub reserves: Option<usize>,
+}
+
+impl Script {
+    fn code(&self, line: &str) -> Code {
+        self.code.map_or(Code::NotPermitted, |code| code(line))
+    }
 }
 
 impl ServerEnd {
@@ -303,7 +313,7 @@ impl ServerEnd {
                 Event::Body(head) => {
                     self.announced.push(head.line().to_owned());
                     if self.script.refuses_bodies.contains(&head.name()) {
-                        self.session.refuse_body(Code::NotPermitted, "no body", replies);
+                        self.session.refuse_body(self.script.code(head.line()), "no body", replies);
                     }
                 }
                 Event::Command { head, body, to } => {
@@ -316,6 +326,10 @@ impl ServerEnd {
                     if self.script.holds.contains(&head.name()) {
                         self.session.reserve(&to, self.script.reserves.unwrap_or(usize::MAX));
                         self.held.push((head.line().to_owned(), to));
+                        continue;
+                    }
+                    if self.script.errs.contains(&head.name()) {
+                        self.session.error(&to, replies, self.script.code(head.line()), "so the story says");
                         continue;
                     }
                     let said = match &self.script.says {

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 pub use schedule::{Command, Name, Schedule, Step};
 pub use shrink::shrink;
-pub use text::BREACHES;
+pub use text::{BREACHES, breach};
 
 use crate::pair::Setup;
 use pinwire_proto::limits::Limits;

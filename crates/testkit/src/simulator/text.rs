@@ -116,6 +116,15 @@ impl Text {
     }
 }
 
+/// The bytes of the breach of this name, with a command behind it that must not be heard, and its code.
+///
+/// # Panics
+/// If [`BREACHES`] has no such name.
+pub fn breach(name: &str) -> (Vec<u8>, Code) {
+    let (text, code) = Text::breach(name);
+    (text.bytes, code)
+}
+
 /// A body of this size.
 pub(super) fn evil(size: usize) -> Vec<u8> {
     EVIL.bytes().cycle().take(size).collect()

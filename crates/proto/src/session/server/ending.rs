@@ -134,9 +134,10 @@ impl ServerSession {
             Phase::Closed => None,
             _ => Leftovers::save(io),
         };
-        // While the server itself does not read, no head is late.
+        // While the server itself does not read, or nothing comes, no head is late.
         let is_begun = matches!(self.phase, Phase::Ready) && self.scan != Scan::default();
-        match is_begun && self.held == Held::No && !self.is_saturated(0) {
+        let is_read = self.input == Input::Open && self.held == Held::No && !self.is_saturated(0);
+        match is_begun && is_read {
             true => _ = self.head_began.get_or_insert(now.instant),
             false => self.head_began = None,
         }
