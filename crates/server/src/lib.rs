@@ -18,6 +18,7 @@
 //! # }
 //! ```
 
+mod accept;
 mod alarms;
 mod command;
 mod connection;

@@ -4,7 +4,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::io;
-use std::net::{self, SocketAddr};
+use std::net;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -13,16 +13,15 @@ use std::time::{Duration, Instant, SystemTime};
 
 use pinwire_proto::code::Code;
 use pinwire_proto::limits::Limits;
-use pinwire_proto::session::{Buffers, Now, ServerSession};
+use pinwire_proto::session::{Buffers, Now};
 use pinwire_proto::tls::ServerTls;
 use pinwire_proto::trust::TrustList;
-use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
-use tracing::{debug, error, warn};
+use tracing::warn;
 
 use crate::alarms::{Alarm, Alarms};
 use crate::connection::{Connection, Station, Turn};
-use crate::handler::{Handler, unmapped};
+use crate::handler::Handler;
 use crate::inbox::{Address, Inbox, Post};
 use crate::rounds::Rounds;
 use crate::slab::Slab;
@@ -38,24 +37,24 @@ pub(crate) struct Shared<H> {
 
 /// One worker, on its own thread.
 pub(crate) struct Worker<H: Handler> {
-    shared: Arc<Shared<H>>,
-    inbox: Arc<Inbox>,
-    floor: RefCell<Floor<H>>,
+    pub(crate) shared: Arc<Shared<H>>,
+    pub(crate) inbox: Arc<Inbox>,
+    pub(crate) floor: RefCell<Floor<H>>,
     /// When the drain ends, once the server stops.
-    drain: Cell<Option<Instant>>,
+    pub(crate) drain: Cell<Option<Instant>>,
     /// Whether it has ended: everyone was told.
     is_drained: Cell<bool>,
 }
 
 /// What a turn works with: borrowed for one turn, never across an await.
-struct Floor<H: Handler> {
+pub(crate) struct Floor<H: Handler> {
     // Boxed: a connection's address never changes, and an empty place costs a word.
-    slab: Slab<Box<Connection<H::State>>>,
+    pub(crate) slab: Slab<Box<Connection<H::State>>>,
     io: Buffers,
-    alarms: Alarms,
+    pub(crate) alarms: Alarms,
     rounds: Rounds,
     /// Connections that began their handshake, the oldest first; some have ended it since.
-    handshakes: VecDeque<Address>,
+    pub(crate) handshakes: VecDeque<Address>,
 }
 
 impl<H: Handler> Worker<H> {
@@ -103,58 +102,8 @@ impl<H: Handler> Worker<H> {
         Ok(())
     }
 
-    /// Accepts; with `others`, hands the sockets out in turn.
-    async fn accept(self: Rc<Self>, listener: TcpListener, others: Vec<Arc<Inbox>>) {
-        let mut turn = 0;
-        loop {
-            match listener.accept().await {
-                Ok((socket, remote)) => {
-                    turn = (turn + 1) % (others.len() + 1);
-                    match turn.checked_sub(1) {
-                        None => self.adopt(socket, remote),
-                        Some(other) => hand_over(&others[other], socket, remote),
-                    }
-                }
-                Err(error) if is_the_peers(&error) => {
-                    debug!(%error, "a connection ended before it was accepted");
-                }
-                Err(error) => {
-                    warn!(%error, "cannot accept a connection; trying again");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                }
-            }
-        }
-    }
-
-    /// A new connection: a place, a task, an alarm for its handshake.
-    fn adopt(self: &Rc<Self>, socket: TcpStream, remote: SocketAddr) {
-        let (now, limits) = (now(), &self.shared.limits);
-        if let Err(error) = tune(&socket) {
-            return warn!(peer = %remote, %error, "cannot tune a new connection's socket");
-        }
-        let session = match ServerSession::new(&self.shared.tls, Arc::clone(limits), now) {
-            Ok(session) => session,
-            Err(failure) => return error!(peer = %remote, %failure, "cannot begin a connection"),
-        };
-        let mut connection = Box::new(Connection::new(session, socket, unmapped(remote)));
-        if self.drain.get().is_some() {
-            connection.stop(); // another worker accepted it before the server stopped
-        }
-        let mut floor = self.floor.borrow_mut();
-        floor.make_room_for_handshake(limits.handshakes);
-        let address = floor.slab.insert(connection);
-        floor.handshakes.push_back(address);
-        floor.alarms.set(now.instant + limits.handshake, Alarm::Connection(address));
-        if floor.slab.len() == 1 {
-            self.inbox.post(Post::Alarm); // a worker without connections sleeps long
-        }
-        drop(floor);
-        let worker = Rc::clone(self);
-        tokio::task::spawn_local(std::future::poll_fn(move |cx| worker.turn(address, cx)));
-    }
-
     /// A connection's task: its turns, until it waits for its socket or is gone.
-    fn turn(&self, address: Address, cx: &mut Context<'_>) -> Poll<()> {
+    pub(crate) fn turn(&self, address: Address, cx: &mut Context<'_>) -> Poll<()> {
         let Floor { slab, io, alarms, .. } = &mut *self.floor.borrow_mut();
         let Some(connection) = slab.get_mut(address) else { return Poll::Ready(()) };
         connection.keep_waker(cx.waker());
@@ -293,7 +242,7 @@ impl<H: Handler> Worker<H> {
 
 impl<H: Handler> Floor<H> {
     /// When as many as may be are in their handshake, the oldest of them makes way: it had the most time.
-    fn make_room_for_handshake(&mut self, limit: usize) {
+    pub(crate) fn make_room_for_handshake(&mut self, limit: usize) {
         if self.handshakes.len() < limit {
             return;
         }
@@ -307,29 +256,7 @@ impl<H: Handler> Floor<H> {
     }
 }
 
-/// Whether accept failed for this one connection alone: pausing for it would let peers slow the others down.
-fn is_the_peers(error: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
-    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
-}
-
-fn hand_over(inbox: &Inbox, socket: TcpStream, remote: SocketAddr) {
-    match socket.into_std() {
-        Ok(socket) => inbox.post(Post::Accepted(socket, remote)),
-        Err(error) => warn!(peer = %remote, %error, "cannot hand a connection over"),
-    }
-}
-
-/// No waiting to fill packets: replies are batched already. Dead peers are found by keepalive.
-fn tune(socket: &TcpStream) -> io::Result<()> {
-    socket.set_nodelay(true)?;
-    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE);
-    #[cfg(not(any(windows, target_os = "openbsd", target_os = "redox", target_os = "solaris")))]
-    let keepalive = keepalive.with_retries(KEEPALIVE_PROBES);
-    SockRef::from(socket).set_tcp_keepalive(&keepalive)
-}
-
-fn now() -> Now {
+pub(crate) fn now() -> Now {
     let unix = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     Now { instant: Instant::now(), unix: i64::try_from(unix.as_secs()).unwrap_or(i64::MAX) }
 }
@@ -339,12 +266,6 @@ const TURNS: usize = 4;
 
 /// A worker without connections sleeps longer.
 const IDLE_LOOK: Duration = Duration::from_secs(60);
-
-/// After a failed accept: what fails is the machine, and it needs a moment.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-
-const KEEPALIVE: Duration = Duration::from_secs(60);
-const KEEPALIVE_PROBES: u32 = 3;
 
 #[cfg(test)]
 mod tests {
@@ -418,12 +339,5 @@ mod tests {
         });
         let (code, text) = ("shutting-down".to_owned(), String::new());
         assert_eq!(client.join().unwrap(), Greeting::Refused { code, text });
-    }
-
-    #[test]
-    fn a_peer_that_gives_up_before_it_is_accepted_makes_nobody_wait() {
-        assert!(is_the_peers(&io::ErrorKind::ConnectionAborted.into()));
-        let out_of_files = io::Error::from_raw_os_error(24);
-        assert!(!is_the_peers(&out_of_files), "a pause lets others close theirs");
     }
 }
