@@ -2,8 +2,8 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -103,7 +103,8 @@ impl<H: Handler> Server<H> {
         let listeners = listener::bind(listen, workers, reuse_port)?;
         let address = listeners.first().and_then(|listener| listener.local_addr().ok()).unwrap_or(listen);
         let (limits, connections) = (Arc::new(within_a_century(limits)), AtomicUsize::new(0));
-        let shared = Arc::new(Shared { handler, tls, trust, limits, connections });
+        let shared =
+            Arc::new(Shared { handler, tls, trust, limits, connections, scarcity: Mutex::default() });
         let inboxes = (0..workers).map(|_| Arc::default()).collect();
         Ok(Server { shared, listeners, inboxes, address })
     }

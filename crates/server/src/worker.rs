@@ -2,12 +2,11 @@
 //! its inbox.
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
 use std::io;
 use std::net;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -17,22 +16,27 @@ use pinwire_proto::session::{Buffers, Now};
 use pinwire_proto::tls::ServerTls;
 use pinwire_proto::trust::TrustList;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 use tracing::warn;
 
+use crate::accept::{Arrivals, Newcomer};
 use crate::alarms::{Alarm, Alarms};
-use crate::connection::{Connection, Station, Turn};
+use crate::connection::{Connection, Progress, Station, Turn};
 use crate::handler::Handler;
+use crate::handshakes::Handshakes;
 use crate::inbox::{Address, Inbox, Post};
 use crate::rounds::Rounds;
+use crate::shortage::Scarcity;
 use crate::slab::Slab;
 
-/// What all workers share, and none changes but the count.
+/// What all workers share, and none changes but the count, and what is said of a shortage.
 pub(crate) struct Shared<H> {
     pub(crate) handler: H,
     pub(crate) tls: ServerTls,
     pub(crate) trust: TrustList,
     pub(crate) limits: Arc<Limits>,
     pub(crate) connections: AtomicUsize,
+    pub(crate) scarcity: Mutex<Scarcity>,
 }
 
 /// One worker, on its own thread.
@@ -43,7 +47,10 @@ pub(crate) struct Worker<H: Handler> {
     /// When the drain ends, once the server stops.
     pub(crate) drain: Cell<Option<Instant>>,
     /// Whether it has ended: everyone was told.
-    is_drained: Cell<bool>,
+    pub(crate) is_drained: Cell<bool>,
+    pub(crate) arrivals: Arrivals,
+    /// Told when a connection has ended: its descriptor is free.
+    pub(crate) room: Notify,
 }
 
 /// What a turn works with: borrowed for one turn, never across an await.
@@ -53,8 +60,7 @@ pub(crate) struct Floor<H: Handler> {
     io: Buffers,
     pub(crate) alarms: Alarms,
     rounds: Rounds,
-    /// Connections that began their handshake, the oldest first; some have ended it since.
-    pub(crate) handshakes: VecDeque<Address>,
+    pub(crate) handshakes: Handshakes<Newcomer>,
 }
 
 impl<H: Handler> Worker<H> {
@@ -64,7 +70,7 @@ impl<H: Handler> Worker<H> {
             io: Buffers::default(),
             alarms: Alarms::default(),
             rounds: Rounds::new(Instant::now()),
-            handshakes: VecDeque::new(),
+            handshakes: Handshakes::new(&shared.limits),
         };
         Rc::new(Worker {
             shared,
@@ -72,6 +78,8 @@ impl<H: Handler> Worker<H> {
             floor: RefCell::new(floor),
             drain: Cell::new(None),
             is_drained: Cell::new(false),
+            arrivals: Arrivals::default(),
+            room: Notify::new(),
         })
     }
 
@@ -95,6 +103,7 @@ impl<H: Handler> Worker<H> {
                 accept.abort();
             }
             self.ring();
+            self.admit();
             self.end_drain();
             self.sweep();
         }
@@ -103,8 +112,23 @@ impl<H: Handler> Worker<H> {
     }
 
     /// A connection's task: its turns, until it waits for its socket or is gone.
-    pub(crate) fn turn(&self, address: Address, cx: &mut Context<'_>) -> Poll<()> {
-        let Floor { slab, io, alarms, .. } = &mut *self.floor.borrow_mut();
+    pub(crate) fn turn(self: &Rc<Self>, address: Address, cx: &mut Context<'_>) -> Poll<()> {
+        let mut floor = self.floor.borrow_mut();
+        let turned = self.take_turns(&mut floor, address, cx);
+        match floor.slab.get_mut(address).map_or(Some(Progress::Over), |tenant| tenant.progress()) {
+            None | Some(Progress::Silent) => {}
+            Some(Progress::Heard) => floor.handshakes.heard(address),
+            Some(Progress::Over) => {
+                floor.handshakes.leave(address);
+                drop(floor);
+                self.admit(); // its place is free
+            }
+        }
+        turned
+    }
+
+    fn take_turns(&self, floor: &mut Floor<H>, address: Address, cx: &mut Context<'_>) -> Poll<()> {
+        let Floor { slab, io, alarms, .. } = floor;
         let Some(connection) = slab.get_mut(address) else { return Poll::Ready(()) };
         connection.keep_waker(cx.waker());
         let mut station = Station {
@@ -135,6 +159,7 @@ impl<H: Handler> Worker<H> {
     fn depart(&self, slab: &mut Slab<Box<Connection<H::State>>>, address: Address) {
         if let Some(connection) = slab.remove(address) {
             connection.depart(&self.shared.handler, &self.shared.connections);
+            self.room.notify_one();
         }
         if slab.len() == 0 && self.drain.get().is_some() {
             self.inbox.post(Post::Alarm); // the last one: the worker may end
@@ -150,7 +175,7 @@ impl<H: Handler> Worker<H> {
                 self.with(address, |connection| connection.panicked(&to));
             }
             Post::Accepted(socket, remote) => match TcpStream::from_std(socket) {
-                Ok(socket) => self.adopt(socket, remote),
+                Ok(socket) => self.arrive(socket, remote),
                 Err(error) => warn!(peer = %remote, %error, "cannot take a connection over"),
             },
             Post::Stop => self.stop(now().instant + self.shared.limits.drain),
@@ -208,6 +233,7 @@ impl<H: Handler> Worker<H> {
         let is_up = self.drain.get().is_some_and(|drain| now().instant >= drain);
         if is_up && !self.is_drained.replace(true) {
             self.everyone(|connection| connection.close_with(Code::ShuttingDown, ""));
+            drop(self.floor.borrow_mut().handshakes.clear_lobby());
         }
     }
 
@@ -227,31 +253,17 @@ impl<H: Handler> Worker<H> {
     /// Whether the server stops and nothing is left, or nothing may be left any more.
     fn is_over(&self) -> bool {
         let Some(last) = self.last_moment() else { return false };
-        now().instant >= last || self.floor.borrow().slab.len() == 0
+        let floor = self.floor.borrow();
+        now().instant >= last || (floor.slab.len() == 0 && !floor.handshakes.has_waiting())
     }
 
     /// Whoever is left goes, and nobody comes any more.
     fn clear_out(&self) {
         drop(self.inbox.close());
+        drop(self.floor.borrow_mut().handshakes.clear_lobby());
         let left = self.floor.borrow_mut().slab.take_all();
         for connection in left {
             connection.depart(&self.shared.handler, &self.shared.connections);
-        }
-    }
-}
-
-impl<H: Handler> Floor<H> {
-    /// When as many as may be are in their handshake, the oldest of them makes way: it had the most time.
-    pub(crate) fn make_room_for_handshake(&mut self, limit: usize) {
-        if self.handshakes.len() < limit {
-            return;
-        }
-        let Floor { slab, handshakes, .. } = self;
-        handshakes.retain(|address| slab.get_mut(*address).is_some_and(|tenant| tenant.is_handshaking()));
-        if handshakes.len() >= limit
-            && let Some(oldest) = handshakes.pop_front().and_then(|oldest| slab.get_mut(oldest))
-        {
-            oldest.abandon();
         }
     }
 }
@@ -290,6 +302,7 @@ mod tests {
             trust: TrustList::parse(line.as_bytes(), Sha1::Refuse).unwrap(),
             limits: Arc::default(),
             connections: AtomicUsize::new(0),
+            scarcity: Mutex::default(),
         };
         (Worker::new(Arc::new(shared), Arc::default()), identity)
     }

@@ -113,13 +113,12 @@ pub(crate) struct Client {
 impl Client {
     /// Connects; `identity`: none means no certificate.
     pub(crate) fn connect(address: SocketAddr, identity: Option<&Pair>) -> Client {
-        let identity = identity
-            .map(|pair| Identity::from_pem(pair.0.as_bytes(), pair.1.as_bytes()).expect("made for this"));
-        let tls = ClientTls::new(identity.as_ref()).expect("made for this");
-        let socket = TcpStream::connect(address).expect("a server");
+        let session = session(identity);
+        Client::over(TcpStream::connect(address).expect("a server"), session)
+    }
+
+    pub(crate) fn over(socket: TcpStream, session: ClientSession) -> Client {
         socket.set_read_timeout(Some(HANG)).expect("a timeout");
-        let mut session = ClientSession::new(&tls).expect("made for this");
-        session.trust_server();
         Client { socket, session }
     }
 
@@ -183,6 +182,16 @@ impl Client {
             other => panic!("the end was expected, not {other:?}"),
         }
     }
+}
+
+/// A client's side that has not connected; none means no certificate.
+pub(crate) fn session(identity: Option<&Pair>) -> ClientSession {
+    let identity =
+        identity.map(|pair| Identity::from_pem(pair.0.as_bytes(), pair.1.as_bytes()).expect("made for this"));
+    let tls = ClientTls::new(identity.as_ref()).expect("made for this");
+    let mut session = ClientSession::new(&tls).expect("made for this");
+    session.trust_server();
+    session
 }
 
 /// Only catches a hang.

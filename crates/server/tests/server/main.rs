@@ -4,6 +4,7 @@
 
 mod common;
 mod endings;
+mod handshakes;
 mod interop;
 mod pressure;
 mod stories;
