@@ -57,8 +57,12 @@ pub struct Limits {
     pub timeout: Duration,
     /// Clients of the whole server that were let in.
     pub connections: usize,
-    /// Connections still in their handshake, a worker.
+    /// Connections still in their handshake, a worker; an eighth of them, but at least one, a source (an IPv4
+    /// address, an IPv6 /64). At least one.
     pub handshakes: usize,
+    /// Connections that wait, accepted, for a place among those, a worker; a quarter of them, but at least one, a
+    /// source: a thousand clients that come back at once from one address. At least one; their descriptors count.
+    pub lobby: usize,
     /// From the wish to stop to the last word to every connection; its `linger` comes on top.
     pub drain: Duration,
 }
@@ -93,6 +97,8 @@ impl Default for Limits {
             timeout: Duration::from_secs(3_600),
             connections: 100_000,
             handshakes: 512,
+            // As many as may wait for accept itself.
+            lobby: 4_096,
             drain: Duration::from_secs(10),
         }
     }

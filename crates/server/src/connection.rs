@@ -46,6 +46,8 @@ pub(crate) struct Connection<S> {
     kept: Kept,
     /// Whether it is on the worker's list of those that wait for room.
     is_listed: bool,
+    /// How far its handshake was when the worker asked last.
+    progress: Progress,
 }
 
 // Small state is also speed: at a thousand connections cache misses rule. rustls's own state, some 5 KB, is
@@ -79,6 +81,17 @@ pub(crate) enum Turn {
     Gone,
 }
 
+/// How far a handshake is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// Its ClientHello is not complete.
+    Silent,
+    /// It is.
+    Heard,
+    /// The greeting is said, or there will be none.
+    Over,
+}
+
 impl<S> Connection<S> {
     pub(crate) fn new(session: ServerSession, socket: TcpStream, remote: SocketAddr) -> Self {
         Connection {
@@ -93,6 +106,7 @@ impl<S> Connection<S> {
             remote,
             kept: Kept::default(),
             is_listed: false,
+            progress: Progress::Silent,
         }
     }
 
@@ -285,8 +299,19 @@ impl<S> Connection<S> {
         self.wake();
     }
 
-    pub(crate) fn is_handshaking(&self) -> bool {
-        self.session.is_handshaking()
+    /// How far its handshake is, if that is further than when it was asked last.
+    pub(crate) fn progress(&mut self) -> Option<Progress> {
+        if self.progress == Progress::Over {
+            return None;
+        }
+        let progress = match (self.session.is_handshaking(), self.session.has_hello()) {
+            (false, _) => Progress::Over,
+            (true, true) => Progress::Heard,
+            (true, false) => Progress::Silent,
+        };
+        let is_news = self.progress != progress;
+        self.progress = progress;
+        is_news.then_some(progress)
     }
 
     /// Ends without words: there is no room to say them.

@@ -2,8 +2,8 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -110,7 +110,8 @@ impl<H: Handler> Server<H> {
             limits.total = totals::quarter_of_memory();
         }
         let (limits, connections) = (Arc::new(limits), AtomicUsize::new(0));
-        let shared = Arc::new(Shared { handler, tls, trust, limits, workers, connections });
+        let scarcity = Mutex::default();
+        let shared = Arc::new(Shared { handler, tls, trust, limits, workers, connections, scarcity });
         let inboxes = (0..workers).map(|_| Arc::default()).collect();
         Ok(Server { shared, listeners, inboxes, stats: Stats::new(workers), address })
     }

@@ -21,6 +21,12 @@ pub struct Stats(Arc<[Arc<Counts>]>);
 pub struct Snapshot {
     /// Connections accepted.
     pub accepted: u64,
+    /// Connections closed without a word: no place for their handshake, or no descriptors, for too long.
+    pub turned_away: u64,
+    /// Handshakes that lost their place: no complete ClientHello came while others waited.
+    pub handshakes_dropped: u64,
+    /// Times that accepting failed for lack of something that the machine has to give.
+    pub accepts_failed: u64,
     /// Clients let in.
     pub admitted: u64,
     /// Connections there are, those in their handshake counted.
@@ -82,6 +88,9 @@ impl Stats {
         let connections: Gauge = gauge(|counts| &counts.connections);
         Snapshot {
             accepted: sum(|counts| &counts.accepted),
+            turned_away: sum(|counts| &counts.turned_away),
+            handshakes_dropped: sum(|counts| &counts.handshakes_dropped),
+            accepts_failed: sum(|counts| &counts.accepts_failed),
             admitted,
             connections: connections.now,
             clients: usize::try_from(admitted.saturating_sub(departed)).unwrap_or(usize::MAX),
@@ -133,6 +142,9 @@ impl fmt::Display for Snapshot {
             }
         }
         let others = [
+            (self.turned_away, "turned away for lack of room"),
+            (self.handshakes_dropped, "handshakes dropped for others"),
+            (self.accepts_failed, "failures to accept"),
             (self.dropped, "one-way answers dropped"),
             (self.vanished, "clients gone without a word"),
             (self.tls_failed, "TLS failures"),
@@ -156,6 +168,9 @@ impl std::iter::Sum for Gauge {
 pub(crate) struct Counts {
     pub(crate) tally: Arc<Tally>,
     pub(crate) accepted: Count,
+    pub(crate) turned_away: Count,
+    pub(crate) handshakes_dropped: Count,
+    pub(crate) accepts_failed: Count,
     pub(crate) admitted: Count,
     /// Of those that were admitted.
     pub(crate) departed: Count,

@@ -2,12 +2,11 @@
 //! its inbox.
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
 use std::io;
 use std::net;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -17,18 +16,22 @@ use pinwire_proto::session::{Buffers, Now};
 use pinwire_proto::tls::ServerTls;
 use pinwire_proto::trust::TrustList;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 use tracing::warn;
 
+use crate::accept::Newcomer;
 use crate::alarms::{Alarm, Alarms};
-use crate::connection::{Connection, Station, Turn};
+use crate::connection::{Connection, Progress, Station, Turn};
 use crate::handler::Handler;
+use crate::handshakes::Handshakes;
 use crate::inbox::{Address, Inbox, Post};
 use crate::rounds::Rounds;
+use crate::shortage::{Minute, Scarcity};
 use crate::slab::Slab;
 use crate::stats::Counts;
 use crate::totals::{Kept, Totals};
 
-/// What all workers share, and none changes but the count.
+/// What all workers share, and none changes but the count, and what is said of a shortage.
 pub(crate) struct Shared<H> {
     pub(crate) handler: H,
     pub(crate) tls: ServerTls,
@@ -37,6 +40,7 @@ pub(crate) struct Shared<H> {
     /// How many there are.
     pub(crate) workers: usize,
     pub(crate) connections: AtomicUsize,
+    pub(crate) scarcity: Mutex<Scarcity>,
 }
 
 /// One worker, on its own thread.
@@ -48,7 +52,11 @@ pub(crate) struct Worker<H: Handler> {
     /// When the drain ends, once the server stops.
     pub(crate) drain: Cell<Option<Instant>>,
     /// Whether it has ended: everyone was told.
-    is_drained: Cell<bool>,
+    pub(crate) is_drained: Cell<bool>,
+    /// When the lobby was last said to be full.
+    pub(crate) full: RefCell<Minute>,
+    /// Told when a connection has ended: its descriptor is free.
+    pub(crate) room: Notify,
 }
 
 /// What a turn works with: borrowed for one turn, never across an await.
@@ -59,8 +67,7 @@ pub(crate) struct Floor<H: Handler> {
     pub(crate) alarms: Alarms,
     rounds: Rounds,
     totals: Totals,
-    /// Connections that began their handshake, the oldest first; some have ended it since.
-    pub(crate) handshakes: VecDeque<Address>,
+    pub(crate) handshakes: Handshakes<Newcomer>,
 }
 
 impl<H: Handler> Worker<H> {
@@ -71,7 +78,7 @@ impl<H: Handler> Worker<H> {
             alarms: Alarms::default(),
             rounds: Rounds::new(Instant::now()),
             totals: Totals::new(shared.limits.total, shared.workers),
-            handshakes: VecDeque::new(),
+            handshakes: Handshakes::new(&shared.limits),
         };
         Rc::new(Worker {
             shared,
@@ -80,6 +87,8 @@ impl<H: Handler> Worker<H> {
             floor: RefCell::new(floor),
             drain: Cell::new(None),
             is_drained: Cell::new(false),
+            full: RefCell::default(),
+            room: Notify::new(),
         })
     }
 
@@ -103,6 +112,7 @@ impl<H: Handler> Worker<H> {
                 accept.abort();
             }
             self.ring();
+            self.admit();
             self.end_drain();
             self.sweep();
         }
@@ -111,8 +121,23 @@ impl<H: Handler> Worker<H> {
     }
 
     /// A connection's task: its turns, until it waits for its socket or is gone.
-    pub(crate) fn turn(&self, address: Address, cx: &mut Context<'_>) -> Poll<()> {
-        let Floor { slab, io, alarms, totals, .. } = &mut *self.floor.borrow_mut();
+    pub(crate) fn turn(self: &Rc<Self>, address: Address, cx: &mut Context<'_>) -> Poll<()> {
+        let mut floor = self.floor.borrow_mut();
+        let turned = self.take_turns(&mut floor, address, cx);
+        match floor.slab.get_mut(address).map_or(Some(Progress::Over), |tenant| tenant.progress()) {
+            None | Some(Progress::Silent) => {}
+            Some(Progress::Heard) => floor.handshakes.heard(address),
+            Some(Progress::Over) => {
+                floor.handshakes.leave(address);
+                drop(floor);
+                self.admit(); // its place is free
+            }
+        }
+        turned
+    }
+
+    fn take_turns(&self, floor: &mut Floor<H>, address: Address, cx: &mut Context<'_>) -> Poll<()> {
+        let Floor { slab, io, alarms, totals, .. } = floor;
         let Some(connection) = slab.get_mut(address) else { return Poll::Ready(()) };
         connection.keep_waker(cx.waker());
         let mut station = Station {
@@ -163,6 +188,7 @@ impl<H: Handler> Worker<H> {
         if let Some(connection) = slab.remove(address) {
             totals.recount(connection.kept(), Kept::default());
             connection.depart(&self.shared.handler, &self.shared.connections, &self.counts);
+            self.room.notify_one();
         }
         self.counts.connections.set(slab.len());
         if slab.len() == 0 && self.drain.get().is_some() {
@@ -179,7 +205,7 @@ impl<H: Handler> Worker<H> {
                 self.with(address, |connection| connection.panicked(&to));
             }
             Post::Accepted(socket, remote) => match TcpStream::from_std(socket) {
-                Ok(socket) => self.adopt(socket, remote),
+                Ok(socket) => self.arrive(socket, remote),
                 Err(error) => warn!(peer = %remote, %error, "cannot take a connection over"),
             },
             Post::Stop => self.stop(now().instant + self.shared.limits.drain),
@@ -239,6 +265,7 @@ impl<H: Handler> Worker<H> {
         let is_up = self.drain.get().is_some_and(|drain| now().instant >= drain);
         if is_up && !self.is_drained.replace(true) {
             self.everyone(|connection| connection.close_with(Code::ShuttingDown, ""));
+            drop(self.floor.borrow_mut().handshakes.clear_lobby());
         }
     }
 
@@ -260,33 +287,19 @@ impl<H: Handler> Worker<H> {
     /// Whether the server stops and nothing is left, or nothing may be left any more.
     fn is_over(&self) -> bool {
         let Some(last) = self.last_moment() else { return false };
-        now().instant >= last || self.floor.borrow().slab.len() == 0
+        let floor = self.floor.borrow();
+        now().instant >= last || (floor.slab.len() == 0 && !floor.handshakes.has_waiting())
     }
 
     /// Whoever is left goes, and nobody comes any more.
     fn clear_out(&self) {
         drop(self.inbox.close());
+        drop(self.floor.borrow_mut().handshakes.clear_lobby());
         let left = self.floor.borrow_mut().slab.take_all();
         for connection in left {
             connection.depart(&self.shared.handler, &self.shared.connections, &self.counts);
         }
         self.counts.connections.set(0);
-    }
-}
-
-impl<H: Handler> Floor<H> {
-    /// When as many as may be are in their handshake, the oldest of them makes way: it had the most time.
-    pub(crate) fn make_room_for_handshake(&mut self, limit: usize) {
-        if self.handshakes.len() < limit {
-            return;
-        }
-        let Floor { slab, handshakes, .. } = self;
-        handshakes.retain(|address| slab.get_mut(*address).is_some_and(|tenant| tenant.is_handshaking()));
-        if handshakes.len() >= limit
-            && let Some(oldest) = handshakes.pop_front().and_then(|oldest| slab.get_mut(oldest))
-        {
-            oldest.abandon();
-        }
     }
 }
 
@@ -325,6 +338,7 @@ mod tests {
             limits: Arc::default(),
             workers: 1,
             connections: AtomicUsize::new(0),
+            scarcity: Mutex::default(),
         };
         (Worker::new(Arc::new(shared), Arc::default(), Arc::default()), identity)
     }

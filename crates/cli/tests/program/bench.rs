@@ -1,9 +1,10 @@
 //! What every story needs: a home folder of its own, the program run in it, a server that is up.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -30,6 +31,9 @@ pub(crate) struct Serving {
     /// What it said on standard output until it listened.
     pub(crate) said: String,
     err: Option<JoinHandle<String>>,
+    /// The same line by line, as it comes.
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "for stories of Linux"))]
+    errs: mpsc::Receiver<String>,
 }
 
 impl Place {
@@ -82,8 +86,8 @@ impl Place {
 
     pub(crate) fn serve_with(&self, args: &[&str]) -> Serving {
         let mut program = self.program();
-        program.arg("serve").args(args).stdout(Stdio::piped()).stderr(Stdio::piped());
-        Serving::wait_for(program.spawn().unwrap())
+        program.arg("serve").args(args);
+        Serving::start(program)
     }
 
     /// The library's client of the server at this address, as the program would be.
@@ -125,11 +129,18 @@ impl Place {
 
 impl Serving {
     /// Waits for the line with the address; no clock is asked.
-    fn wait_for(mut child: Child) -> Serving {
-        let mut stderr = child.stderr.take().unwrap();
+    pub(crate) fn start(mut program: Command) -> Serving {
+        let mut child = program.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let (say, errs) = mpsc::channel();
         let err = std::thread::spawn(move || {
             let mut text = String::new();
-            stderr.read_to_string(&mut text).map(|_| text).unwrap_or_default()
+            for line in stderr.lines().map_while(Result::ok) {
+                text += &line;
+                text.push('\n');
+                let _ = say.send(line); // the story may not listen
+            }
+            text
         });
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
         let (mut said, mut address) = (String::new(), None);
@@ -141,7 +152,7 @@ impl Serving {
                 break;
             }
         }
-        let mut serving = Serving { child, address: String::new(), said, err: Some(err) };
+        let mut serving = Serving { child, address: String::new(), said, err: Some(err), errs };
         match address {
             Some(address) => serving.address = address,
             None => {
@@ -156,6 +167,12 @@ impl Serving {
     fn stop(&mut self) -> (Option<i32>, String) {
         let status = self.child.wait().unwrap();
         (status.code(), self.err.take().unwrap().join().unwrap())
+    }
+
+    /// Waits for a line on standard error that has these words.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn wait_for(&self, words: &str) {
+        while !self.errs.recv_timeout(HANG).unwrap().contains(words) {}
     }
 
     pub(crate) fn process(&self) -> u32 {
@@ -216,6 +233,10 @@ pub(crate) fn write_private(path: &Path, text: &str) {
     #[cfg(unix)]
     fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
 }
+
+/// Only catches a hang.
+#[cfg(target_os = "linux")]
+pub(crate) const HANG: std::time::Duration = std::time::Duration::from_secs(120);
 
 pub(crate) fn now() -> i64 {
     i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()).unwrap()

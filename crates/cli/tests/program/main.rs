@@ -4,6 +4,8 @@
 mod bench;
 mod calls;
 mod crashes;
+#[cfg(target_os = "linux")]
+mod descriptors;
 mod documents;
 mod first_start;
 #[cfg(target_os = "linux")]

@@ -19,6 +19,8 @@ pub(super) struct Connection {
     shown: usize,
     /// Bytes given to rustls in the handshake.
     fed: usize,
+    /// Whether this side has said anything.
+    has_spoken: bool,
     peer_closed: bool,
     /// Nothing is asked of rustls after a failure.
     failed: bool,
@@ -49,7 +51,15 @@ impl Connection {
     }
 
     fn new(side: Side) -> Self {
-        Connection { side, shown: 0, fed: 0, peer_closed: false, failed: false, answers: Vec::new() }
+        Connection {
+            side,
+            shown: 0,
+            fed: 0,
+            has_spoken: false,
+            peer_closed: false,
+            failed: false,
+            answers: Vec::new(),
+        }
     }
 
     /// Goes on with the handshake, one whole record of `wire` more at a time, and stops with the record that
@@ -99,6 +109,10 @@ impl Connection {
             Side::Server(server) => server.is_handshaking(),
             Side::Client(client) => client.is_handshaking(),
         }
+    }
+
+    pub(super) fn has_spoken(&self) -> bool {
+        self.has_spoken
     }
 
     pub(super) fn is_resumed(&self) -> bool {
@@ -169,6 +183,7 @@ impl Connection {
     /// Taken whole: what a flight of the handshake needed is not kept by an idle connection.
     fn flush(&mut self, sealed: &mut Vec<u8>) {
         if self.answers.capacity() > 0 {
+            self.has_spoken |= !self.answers.is_empty();
             sealed.append(&mut std::mem::take(&mut self.answers));
         }
     }

@@ -61,6 +61,15 @@ impl Layer {
         }
     }
 
+    /// Whether this side has said anything in the handshake. A server speaks once the ClientHello is complete.
+    pub fn has_spoken(&self) -> bool {
+        match &self.0 {
+            Kind::Rustls(connection) => connection.has_spoken(),
+            #[cfg(feature = "clear")]
+            Kind::Clear { .. } => true,
+        }
+    }
+
     /// Whether the handshake resumed an earlier session.
     pub fn is_resumed(&self) -> bool {
         match &self.0 {

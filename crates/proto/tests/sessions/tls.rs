@@ -89,6 +89,25 @@ fn a_hello_in_pieces_and_then_garbage_gets_an_alert() {
 }
 
 #[test]
+fn a_hello_is_one_once_its_last_byte_is_there() {
+    let mut pair = Pair::new();
+    pair.up.is_held = true;
+    pair.drive();
+    let hello = pair.up.lose();
+    let (last, others) = hello.split_last().unwrap();
+    pair.up.is_held = false;
+    for piece in others.chunks(100) {
+        pair.up.inject(piece);
+        pair.drive();
+        assert!(pair.server.session.is_handshaking() && !pair.server.session.has_hello());
+    }
+    pair.down.is_held = true;
+    pair.up.inject(&[*last]);
+    pair.drive();
+    assert!(pair.server.session.is_handshaking() && pair.server.session.has_hello());
+}
+
+#[test]
 fn a_hello_in_pieces_is_a_hello() {
     for size in [1, 7, 100, 1_000] {
         let mut pair = Pair::new();

@@ -115,17 +115,12 @@ pub(crate) struct Client {
 impl Client {
     /// Connects; `identity`: none means no certificate.
     pub(crate) fn connect(address: SocketAddr, identity: Option<&Pair>) -> Client {
-        let identity = identity
-            .map(|pair| Identity::from_pem(pair.0.as_bytes(), pair.1.as_bytes()).expect("made for this"));
-        let tls = ClientTls::new(identity.as_ref()).expect("made for this");
-        let socket = TcpStream::connect(address).expect("a server");
-        Client::over(socket, &tls)
+        let session = session(identity);
+        Client::over(TcpStream::connect(address).expect("a server"), session)
     }
 
-    fn over(socket: TcpStream, tls: &ClientTls) -> Client {
+    pub(crate) fn over(socket: TcpStream, session: ClientSession) -> Client {
         socket.set_read_timeout(Some(HANG)).expect("a timeout");
-        let mut session = ClientSession::new(tls).expect("made for this");
-        session.trust_server();
         Client { socket, session }
     }
 
@@ -138,10 +133,7 @@ impl Client {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).expect("a socket");
         set_up(&socket).expect("a socket that can be set up");
         socket.connect(&address.into()).expect("a server");
-        let identity =
-            Identity::from_pem(identity.0.as_bytes(), identity.1.as_bytes()).expect("made for this");
-        let tls = ClientTls::new(Some(&identity)).expect("made for this");
-        let mut client = Client::over(socket.into(), &tls);
+        let mut client = Client::over(socket.into(), session(Some(identity)));
         assert_eq!(client.event(), ClientEvent::Greeting(Greeting::Ok));
         client
     }
@@ -206,6 +198,16 @@ impl Client {
             other => panic!("the end was expected, not {other:?}"),
         }
     }
+}
+
+/// A client's side that has not connected; none means no certificate.
+pub(crate) fn session(identity: Option<&Pair>) -> ClientSession {
+    let identity =
+        identity.map(|pair| Identity::from_pem(pair.0.as_bytes(), pair.1.as_bytes()).expect("made for this"));
+    let tls = ClientTls::new(identity.as_ref()).expect("made for this");
+    let mut session = ClientSession::new(&tls).expect("made for this");
+    session.trust_server();
+    session
 }
 
 /// Only catches a hang.

@@ -5,6 +5,7 @@
 mod bounds;
 mod common;
 mod endings;
+mod handshakes;
 mod interop;
 mod pressure;
 mod stories;

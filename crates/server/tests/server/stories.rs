@@ -274,25 +274,6 @@ fn a_client_that_does_not_read_is_not_served_beyond_the_bound_and_loses_nothing(
 }
 
 #[test]
-fn handshakes_above_the_limit_take_the_oldest_ones_place() {
-    use std::io::Read;
-    let client = certificates::good(now());
-    let limits = Limits { handshakes: 2, ..Limits::default() };
-    let server = Running::start(config(trusting(&[&client])).limits(limits).workers(1), router());
-    let silent: Vec<_> = (0..3)
-        .map(|_| {
-            let socket = std::net::TcpStream::connect(server.address).unwrap();
-            socket.set_read_timeout(Some(common::HANG)).unwrap();
-            socket
-        })
-        .collect();
-    let mut client = Client::enter(server.address, &client);
-    assert_eq!((&silent[0]).read(&mut [0]).unwrap(), 0, "the oldest was closed");
-    client.send("PING", "1", None);
-    assert_eq!(client.answer(), ok("1", ""));
-}
-
-#[test]
 fn a_handshake_that_stops_is_closed_in_time() {
     use std::io::{Read, Write};
     let client = certificates::good(now());

@@ -58,6 +58,11 @@ impl ServerSession {
         matches!(self.phase, Phase::Handshake | Phase::Connecting)
     }
 
+    /// Whether the peer's ClientHello is complete: until then it has shown nothing but that it can connect.
+    pub fn has_hello(&self) -> bool {
+        self.layer.has_spoken()
+    }
+
     /// Whom the list let in, at [`Event::Connect`](super::Event::Connect); the driver keeps it.
     pub fn take_judged(&mut self) -> Option<Box<Judged>> {
         self.judged.take()
