@@ -30,6 +30,7 @@ const SHELL: &[(&str, &str)] = &[
     ("cargo test --workspace", "CI runs this very line: it reads it there"),
     ("cargo xtask bench", "`cargo test` runs the same code with a few connections"),
     ("cargo xtask bench documents", "likewise"),
+    ("cargo xtask bench fairness", "likewise"),
     ("cargo xtask fuzz pair", "CI searches so, for as long"),
 ];
 
