@@ -199,10 +199,16 @@ impl Pair {
         self.server.expire(self.now);
     }
 
+    /// Somebody sets the clock on the wall, by so many seconds.
+    pub fn set_clock(&mut self, seconds: i64) {
+        self.now.unix = self.now.unix.saturating_add(seconds);
+    }
+
     /// Time passes, and the server's sweep has not come by yet.
     pub fn drift(&mut self, time: Duration) {
         self.now.instant += time;
-        self.now.unix += i64::try_from(time.as_secs()).expect("stories are short");
+        let seconds = i64::try_from(time.as_secs()).expect("stories are short");
+        self.set_clock(seconds);
     }
 }
 

@@ -36,7 +36,7 @@ fn a_schedule_is_played_as_it_is_printed() {
     let mut steps: Vec<Step> =
         (1..).zip(sequences).map(|(number, sequence)| hold(number, sequence)).collect();
     steps.extend([Step::Write(usize::MAX), Step::Fin(0)]);
-    let seen = Stage::new().play(&Schedule { is_tls: false, steps }).unwrap();
+    let seen = Stage::new().play(&Schedule { is_tls: false, is_early: false, steps }).unwrap();
     assert_eq!(seen.get("end: of the client, cut off"), Some(&1));
 }
 

@@ -110,6 +110,11 @@ impl ClientEnd {
         self.tls.take().expect("a story of Pair::rustls()")
     }
 
+    /// Whether rustls's client is still in its handshake.
+    pub fn is_handshaking(&self) -> bool {
+        self.tls.as_ref().is_some_and(|tls| tls.is_handshaking())
+    }
+
     /// Whether our client's handshake resumed an earlier session.
     pub fn is_resumed(&self) -> bool {
         self.session.is_resumed()

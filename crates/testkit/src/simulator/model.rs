@@ -119,7 +119,8 @@ impl Model {
         Ok(())
     }
 
-    fn hear_last(&mut self, word: &str) -> Result<(), String> {
+    /// The client read this for the whole connection: a reply, or a greeting that does not let it in.
+    pub(super) fn hear_last(&mut self, word: &str) -> Result<(), String> {
         check(self.closing.as_deref().is_none_or(|code| code == word), || {
             format!("{word} is the last word, the answers before it said another")
         })?;

@@ -22,6 +22,8 @@ pub(super) struct Network {
     /// How many bytes of commands the client had written when so many bytes of records were on the wire.
     marks: Vec<(usize, usize)>,
     written: usize,
+    /// What the client wrote before its side of the handshake was done: follows it at once.
+    early: Vec<u8>,
     /// Since when the socket has taken no fair part of what waits for it, and what it had taken then.
     stuck: Option<(Instant, usize)>,
     /// When the server had said all, and how many bytes that was.
@@ -46,7 +48,8 @@ pub(super) struct Stream {
 }
 
 impl Network {
-    pub(super) fn new(pair: Pair, limits: Limits, is_clear: bool) -> Network {
+    pub(super) fn new(mut pair: Pair, limits: Limits, is_clear: bool) -> Network {
+        pair.client_turn(0);
         let (start, read) = (pair.now().instant, pair.server.read());
         Network {
             pair,
@@ -57,6 +60,7 @@ impl Network {
             honest: usize::MAX,
             marks: vec![(read, 0)],
             written: 0,
+            early: Vec::new(),
             stuck: None,
             closed: None,
             is_gone: false,
@@ -88,6 +92,9 @@ impl Network {
 
     /// The client writes these bytes of commands: a record, or as many as they need.
     pub(super) fn write(&mut self, bytes: &[u8]) {
+        if self.pair.client.is_handshaking() {
+            return self.early.extend_from_slice(bytes);
+        }
         for record in bytes.chunks(RECORD) {
             self.pair.client.raw(record);
             self.pair.client_turn(0);
@@ -147,7 +154,12 @@ impl Network {
     /// The client gets at most so many bytes.
     pub(super) fn down(&mut self, most: usize) -> bool {
         let moved = self.pair.client_turn(most);
-        self.is_open &= self.pair.client.end().is_none();
+        let client = &self.pair.client;
+        self.is_open &= client.end().is_none() && client.failure().is_none();
+        if !self.pair.client.is_handshaking() && self.is_open {
+            let early = std::mem::take(&mut self.early);
+            self.write(&early);
+        }
         moved
     }
 

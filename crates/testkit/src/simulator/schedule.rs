@@ -16,6 +16,8 @@ use super::text::BREACHES;
 pub struct Schedule {
     /// Over TLS, or in the clear: there is no close_notify there.
     pub is_tls: bool,
+    /// Whether the steps begin with the connection, or with the client let in.
+    pub is_early: bool,
     /// The steps. When they are over, what was held back arrives and everything is answered.
     pub steps: Vec<Step>,
 }
@@ -41,6 +43,8 @@ pub enum Step {
     Wait(u64),
     /// So many milliseconds pass, and the sweep does not come by yet.
     Drift(u64),
+    /// Somebody sets the clock on the wall, by so many seconds.
+    Clock(i64),
     /// The handler answers the held command of this number, with a body of so many bytes.
     Answer(u32, usize),
     /// The handler answers the held command of this number with an error.
@@ -97,9 +101,12 @@ impl Schedule {
         let mut rng = Rng::with_seed(seed);
         let is_tls = rng.u8(0..4) == 0;
         let length = rng.usize(4..60);
-        let mut maker = Maker { is_tls, number: 0, spare: rng.bool(), is_slow: rng.u8(0..4) == 0, rng };
-        let steps = (0..length).map(|at| maker.step(at * 3 > length * 2)).collect();
-        Schedule { is_tls, steps }
+        let mut maker =
+            Maker { is_tls, is_early: false, number: 0, spare: rng.bool(), is_slow: rng.u8(0..4) == 0, rng };
+        maker.is_early = is_tls && maker.rng.bool();
+        let mut steps: Vec<Step> = if maker.is_early { maker.opening() } else { Vec::new() };
+        steps.extend((0..length).map(|at| maker.step(at * 3 > length * 2)));
+        Schedule { is_tls, is_early: maker.is_early, steps }
     }
 }
 
@@ -107,6 +114,7 @@ impl Schedule {
 struct Maker {
     rng: Rng,
     is_tls: bool,
+    is_early: bool,
     /// Commands so far.
     number: u32,
     /// Whether what ends the connection comes late, if at all.
@@ -116,6 +124,31 @@ struct Maker {
 }
 
 impl Maker {
+    /// The first round trips in pieces, so that what comes next may meet each part of the handshake.
+    fn opening(&mut self) -> Vec<Step> {
+        let (length, mut steps) = (self.rng.usize(0..8), Vec::new());
+        for _ in 0..length {
+            steps.push(match self.rng.u8(0..16) {
+                0..6 => Step::Up(self.amount()),
+                6..12 => Step::Down(self.amount()),
+                12 => Step::Clock(self.seconds()),
+                13 => Step::Say(self.command()),
+                14 if self.spare => Step::Write(usize::MAX),
+                14 => self.end(),
+                _ => Step::Wait([1, 1_000, 9_999, 10_000][self.rng.usize(0..4)]),
+            });
+        }
+        steps
+    }
+
+    /// Around nothing, and around what a certificate or a ticket lives.
+    fn seconds(&mut self) -> i64 {
+        const FAR: [i64; 8] =
+            [1, 3_600, 86_400, 400 * 86_400, 100 * 365 * 86_400, 10_000 * 365 * 86_400, i64::MAX, 0];
+        let seconds = FAR[self.rng.usize(0..FAR.len())];
+        if self.rng.bool() { -seconds } else { seconds }
+    }
+
     fn step(&mut self, is_late: bool) -> Step {
         match self.rng.u8(0..100) {
             0..30 => Step::Say(self.command()),
@@ -124,6 +157,7 @@ impl Maker {
             66..68 if self.is_slow => Step::Room(usize::MAX),
             66..73 if self.is_slow => Step::Room(self.rng.usize(0..2_000)),
             66..76 => Step::Down(self.amount()),
+            76 if self.rng.bool() => Step::Clock(self.seconds()),
             76 => Step::Drift(self.time()),
             77..80 => Step::Wait(self.time()),
             80..88 => Step::Answer(self.some_number(), self.size() as usize % 40_000),
@@ -221,7 +255,7 @@ impl Maker {
 
 impl fmt::Display for Schedule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "Schedule {{ is_tls: {}, steps: vec![", self.is_tls)?;
+        writeln!(f, "Schedule {{ is_tls: {}, is_early: {}, steps: vec![", self.is_tls, self.is_early)?;
         for step in &self.steps {
             let line = match step {
                 Step::Close(code) => format!("Close(Code::{code:?})"),

@@ -7,7 +7,11 @@ use super::schedule::{Command, Schedule, Step};
 pub fn shrink(mut schedule: Schedule, mut fails: impl FnMut(&Schedule) -> bool) -> Schedule {
     loop {
         let before = schedule.clone();
-        let clear = Schedule { is_tls: false, ..schedule.clone() };
+        let late = Schedule { is_early: false, ..schedule.clone() };
+        if schedule.is_early && fails(&late) {
+            schedule = late;
+        }
+        let clear = Schedule { is_tls: false, is_early: false, ..schedule.clone() };
         if schedule.is_tls && fails(&clear) {
             schedule = clear;
         }
@@ -68,6 +72,9 @@ fn simpler(step: &Step) -> Vec<Step> {
         }
         Step::Wait(millis) if *millis > 1 => vec![Step::Wait(1), Step::Wait(millis / 2)],
         Step::Drift(millis) if *millis > 1 => vec![Step::Drift(1), Step::Drift(millis / 2)],
+        Step::Clock(seconds) if seconds.unsigned_abs() > 1 => {
+            vec![Step::Clock(seconds.signum()), Step::Clock(seconds / 2)]
+        }
         Step::Fin(lost) if *lost > 0 => vec![Step::Fin(0), Step::Fin(lost / 2)],
         _ => Vec::new(),
     }
@@ -121,6 +128,9 @@ mod tests {
 
     #[test]
     fn what_always_fails_is_nothing_at_all() {
-        assert_eq!(shrink(Schedule::from_seed(1), |_| true), Schedule { is_tls: false, steps: Vec::new() });
+        assert_eq!(
+            shrink(Schedule::from_seed(1), |_| true),
+            Schedule { is_tls: false, is_early: false, steps: Vec::new() }
+        );
     }
 }

@@ -27,6 +27,10 @@ pub(super) struct World {
     has_stopped: bool,
     has_notified: bool,
     has_ended: bool,
+    /// Whether the client has read its greeting.
+    is_greeted: bool,
+    /// Whether the server had to end without a word: there was no TLS yet to say it in.
+    is_silent: bool,
 }
 
 impl World {
@@ -38,7 +42,9 @@ impl World {
         pair.server.script.holds = vec![Name::Hold.word()];
         pair.server.script.panics = vec![Name::Panic.word()];
         pair.server.script.refuses_bodies = vec![Name::NoBody.word()];
-        pair.connect();
+        if !schedule.is_early {
+            pair.connect();
+        }
         World {
             network: Network::new(pair, setup.limits.clone(), !schedule.is_tls),
             model: Model::default(),
@@ -50,6 +56,8 @@ impl World {
             has_stopped: false,
             has_notified: false,
             has_ended: false,
+            is_greeted: false,
+            is_silent: false,
         }
     }
 
@@ -73,6 +81,7 @@ impl World {
             Step::Room(most) => self.network.pair.down.room = *most,
             Step::Wait(millis) => self.network.pass(Duration::from_millis(*millis))?,
             Step::Drift(millis) => self.network.pair.drift(Duration::from_millis(*millis)),
+            Step::Clock(seconds) => self.network.pair.set_clock(*seconds),
             Step::Answer(number, size) => self.answer(*number, Told::Ok(evil(*size))),
             Step::Refuse(number) => self.answer(*number, Told::Error),
             Step::Panic(number) => self.answer(*number, Told::Panic),
@@ -81,8 +90,14 @@ impl World {
                 self.has_stopped |= !self.has_notified && !self.has_ended;
                 self.network.pair.server.stop();
             }
-            Step::Close(code) => self.network.pair.server.close_with(*code, ""),
-            Step::CloseNotify if is_tls && self.network.is_open => {
+            Step::Close(code) => {
+                let server = &mut self.network.pair.server;
+                self.is_silent |= server.session.is_handshaking() && !server.session.is_closed();
+                server.close_with(*code, "");
+            }
+            Step::CloseNotify
+                if is_tls && !self.network.pair.client.is_handshaking() && self.network.is_open =>
+            {
                 self.has_notified = true;
                 self.network.close_notify();
             }
@@ -138,6 +153,7 @@ impl World {
 
     /// Tells the model what came about since it was last told.
     fn observe(&mut self) -> Result<(), String> {
+        self.greet()?;
         let (now, delivered) = (self.network.now(), self.network.delivered());
         let server = &self.network.pair.server;
         for line in &server.announced()[self.announced..] {
@@ -156,6 +172,27 @@ impl World {
         }
         self.read = answers.len();
         Ok(())
+    }
+
+    /// Before its greeting a client is told nothing, and nothing of it is heard; in is who was told OK.
+    fn greet(&mut self) -> Result<(), String> {
+        let (server, client) = (&self.network.pair.server, &self.network.pair.client);
+        let is_taken = server.connects() > 0;
+        check(is_taken || server.heard().is_empty(), || {
+            "a command was heard before the greeting".to_owned()
+        })?;
+        let Some(greeting) = client.greeting().filter(|_| !self.is_greeted) else {
+            let is_quiet = self.is_greeted || client.answers().is_empty();
+            return check(is_quiet, || "a client was answered before its greeting".to_owned());
+        };
+        self.is_greeted = true;
+        if greeting == "OK" {
+            return check(is_taken, || "the client is in, and nobody let it in".to_owned());
+        }
+        check(!is_taken, || format!("the handler let it in, the greeting was {greeting}"))?;
+        let word = greeting.split(':').next().unwrap_or_default().to_owned();
+        check(client.answers().is_empty(), || "a refused client was answered".to_owned())?;
+        self.model.hear_last(&word)
     }
 
     /// What was held back arrives, and everything that is held is answered.
@@ -212,7 +249,7 @@ impl World {
     fn end(&self) -> Result<End, String> {
         let (code, is_said, runs_all) = match self.network.pair.server.ended() {
             None => return Err("the connection never ended".to_owned()),
-            Some(Disconnect::Closed { code, .. }) => (Some(*code), true, false),
+            Some(Disconnect::Closed { code, .. }) => (Some(*code), !self.is_silent, false),
             Some(Disconnect::Peer) => (None, true, true),
             Some(Disconnect::Vanished) => (None, false, !self.network.has_lost),
             Some(_) => (None, false, false),
@@ -226,6 +263,10 @@ impl World {
         let client = self.network.pair.client.end();
         check(client.is_some(), || "the client waits for ever".to_owned())?;
         let is_clear = self.network.is_clear();
+        let is_tls = matches!(self.network.pair.server.ended(), Some(Disconnect::Tls(_)));
+        let has_alert = self.network.pair.client.failure().is_some();
+        check(!is_tls || end.has_lost || has_alert, || "TLS could not go on, and nobody said so".to_owned())?;
+        let client = self.network.pair.client.end();
         check(is_clear || !end.is_said || end.has_lost || heard, || format!("no close_notify: {client:?}"))
     }
 
@@ -247,9 +288,13 @@ impl World {
             Some(Disconnect::Tls(_)) => end += "Tls",
             Some(Disconnect::Peer) => end += "of the client, answered",
             Some(Disconnect::Vanished) => end += "of the client, cut off",
+            Some(Disconnect::HandshakeTimeout) => end += "no handshake in time",
             _ => end += "none",
         }
-        *seen.entry(end).or_default() += 1;
+        *seen.entry(end.clone()).or_default() += 1;
+        if self.network.pair.server.connects() == 0 {
+            *seen.entry(format!("{end}, before the greeting")).or_default() += 1;
+        }
         seen
     }
 }
