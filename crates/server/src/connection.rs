@@ -3,7 +3,6 @@
 //! Synchronous, with the worker's buffers lent for the turn. Start reading at [`Connection::turn`].
 
 use std::any::Any;
-use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -18,7 +17,6 @@ use pinwire_proto::trust::TrustList;
 use pinwire_proto::wire::{Head, Reply};
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::task::AbortHandle;
 use tracing::{debug, error, info, warn};
 
 use crate::alarms::{Alarm, Alarms};
@@ -29,6 +27,7 @@ use crate::linger::Linger;
 use crate::outbox::Outbox;
 use crate::responder::{Desk, Responder, answer};
 use crate::stats::Counts;
+use crate::tasks::Tasks;
 use crate::totals::{Kept, Short};
 
 /// One connection: its session, its socket, its user's state. Owns no buffer while it is idle.
@@ -400,38 +399,6 @@ impl<S> Connection<S> {
             Disconnect::Tls(failure) => info!(%peer, name, %failure, "closed"),
             Disconnect::HandshakeTimeout => info!(%peer, "no complete handshake in time"),
             Disconnect::Peer | Disconnect::Vanished => debug!(%peer, name, ?why, "disconnected"),
-        }
-    }
-}
-
-/// The commands of one connection that are answered by futures. Owns nothing while there are none.
-#[derive(Debug, Default)]
-#[expect(clippy::box_collection, reason = "a word in a connection that is idle, not six")]
-pub(crate) struct Tasks(Option<Box<HashMap<u32, AbortHandle>>>);
-
-impl Tasks {
-    pub(crate) fn insert(&mut self, flight: u32, task: AbortHandle) {
-        self.0.get_or_insert_default().insert(flight, task);
-    }
-
-    fn remove(&mut self, flight: u32) -> Option<AbortHandle> {
-        let tasks = self.0.as_mut()?;
-        let task = tasks.remove(&flight);
-        if tasks.is_empty() {
-            self.0 = None;
-        }
-        task
-    }
-
-    fn abort(&mut self, flight: u32) {
-        if let Some(task) = self.remove(flight) {
-            task.abort();
-        }
-    }
-
-    fn abort_all(&mut self) {
-        for task in self.0.take().into_iter().flat_map(|tasks| tasks.into_values()) {
-            task.abort();
         }
     }
 }

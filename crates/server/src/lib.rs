@@ -36,6 +36,7 @@ mod shortage;
 mod signals;
 mod slab;
 mod stats;
+mod tasks;
 mod totals;
 mod worker;
 

@@ -13,8 +13,8 @@ use pinwire_proto::wire::{Encoder, Misuse, Reply};
 use tracing::error;
 
 use crate::alarms::{Alarm, Alarms};
-use crate::connection::Tasks;
 use crate::inbox::{Address, Inbox, Post};
+use crate::tasks::Tasks;
 
 /// Answers one command. Consumed by the answer.
 pub struct Responder<'r> {
