@@ -29,6 +29,8 @@ pub(super) struct World {
     has_ended: bool,
     /// Whether the client has read its greeting.
     is_greeted: bool,
+    /// Whether the server wanted to stop before it had greeted the client.
+    is_barred: bool,
     /// Whether the server had to end without a word: there was no TLS yet to say it in.
     is_silent: bool,
 }
@@ -57,6 +59,7 @@ impl World {
             has_notified: false,
             has_ended: false,
             is_greeted: false,
+            is_barred: false,
             is_silent: false,
         }
     }
@@ -88,6 +91,7 @@ impl World {
             Step::Stop => {
                 // Behind a close_notify or a FIN it has no other effect than these.
                 self.has_stopped |= !self.has_notified && !self.has_ended;
+                self.is_barred |= self.network.pair.server.session.is_handshaking();
                 self.network.pair.server.stop();
             }
             Step::Close(code) => {
@@ -187,7 +191,7 @@ impl World {
         };
         self.is_greeted = true;
         if greeting == "OK" {
-            return check(is_taken, || "the client is in, and nobody let it in".to_owned());
+            return check(is_taken && !self.is_barred, || "the client is in, nobody let it in".to_owned());
         }
         check(!is_taken, || format!("the handler let it in, the greeting was {greeting}"))?;
         let word = greeting.split(':').next().unwrap_or_default().to_owned();

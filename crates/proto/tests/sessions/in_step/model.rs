@@ -228,7 +228,7 @@ impl Model {
                 let running = self.running.pop().unwrap();
                 match running.deadline.is_some_and(|deadline| deadline <= self.clock) {
                     true => self.tell("behind a body", &running, "timed-out", b""),
-                    false => self.hear(running, body),
+                    false => self.hear(running, &body),
                 }
                 true
             }
@@ -280,7 +280,7 @@ impl Model {
             self.tell("head", &running, "overloaded", b"");
             self.phase = Phase::Skipping(size);
         } else if size == 0 {
-            self.hear(running, Vec::new());
+            self.hear(running, b"");
         } else if word(&running.line, 0) == "REFUSE" {
             self.tell("refused body", &running, word(&running.line, 2), b"");
             self.phase = Phase::Skipping(size);
@@ -303,16 +303,16 @@ impl Model {
         }
     }
 
-    fn hear(&mut self, running: Running, body: Vec<u8>) {
+    fn hear(&mut self, running: Running, body: &[u8]) {
         let name = word(&running.line, 0);
         assert!(NAMES.contains(&name), "the stream itself has a canary where a command should be: {name}");
-        self.heard.push((running.line.clone(), body.clone()));
+        self.heard.push((running.line.clone(), body.to_vec()));
         match name {
             "HOLD" => self.running.push(running),
             "PANIC" => self.close_after("panic", &running, "failed"),
             "FAIL" => self.tell("handler", &running, word(&running.line, 2), b""),
             _ if body.is_empty() => self.tell("handler", &running, "OK", running.line.as_bytes()),
-            _ => self.tell("handler", &running, "OK", &body),
+            _ => self.tell("handler", &running, "OK", body),
         }
     }
 

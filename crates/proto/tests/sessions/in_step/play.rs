@@ -231,7 +231,8 @@ impl Player {
         self.compare()?;
         let mut codes = codes().into_iter().cycle().skip(self.heard % 29);
         while self.model.end.is_none() && !self.model.held().is_empty() {
-            let said = if self.told % 2 == 0 { codes.next().ok_or(self.told) } else { Err(self.told) };
+            let said =
+                if self.told.is_multiple_of(2) { codes.next().ok_or(self.told) } else { Err(self.told) };
             self.answer(self.told, said.map_or_else(Ok, Err));
             self.pair.drive();
             self.compare()?;

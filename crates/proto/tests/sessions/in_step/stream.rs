@@ -135,7 +135,7 @@ impl Command {
         );
         headers
             .extend(self.timeout.map(|millis| format!("Timeout: {}.{:03}", millis / 1_000, millis % 1_000)));
-        if self.style % 5 == 0 {
+        if self.style.is_multiple_of(5) {
             headers.push("Note: Size: 7".to_owned());
         }
         if self.style % 2 == 1 {
@@ -143,7 +143,7 @@ impl Command {
         }
         let mut head = self.line() + ["", "  "][self.style % 2] + "\r\n";
         headers.iter().for_each(|header| write!(head, "{header}\r\n").unwrap());
-        if self.style % 11 == 0 {
+        if self.style.is_multiple_of(11) {
             let pad = HEAD - self.style % 3 - head.len() - "Pad: \r\n\r\n".len();
             write!(head, "Pad: {}\r\n", "x".repeat(pad)).unwrap();
         }
@@ -268,7 +268,7 @@ impl Maker {
             3..5 => {
                 let byte = [0, b'\n', b'\r', 0xff, 0x80, 0x7f][self.rng.usize(0..6)];
                 let mut command = self.command();
-                command.style += usize::from(command.style % 11 == 0);
+                command.style += usize::from(command.style.is_multiple_of(11));
                 Move::Say(Saying::Spoilt(command, self.rng.usize(0..1_000), byte))
             }
             5 => Move::Say(Saying::Endless(self.number + 1)),
