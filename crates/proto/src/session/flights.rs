@@ -25,6 +25,8 @@ pub(super) struct Flights {
     one_way: Vec<Running>,
     /// Bytes that all that run may still owe.
     owed: usize,
+    /// Whether one has ended since somebody asked.
+    has_ended: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -120,6 +122,7 @@ impl Flights {
         if self.owed > 0 {
             self.reserve(to, 0);
         }
+        self.has_ended = true;
         match to.sequence {
             Some(sequence) => {
                 self.running -= 1;
@@ -127,6 +130,11 @@ impl Flights {
             }
             None => self.one_way.retain(|running| running.flight != to.flight),
         }
+    }
+
+    /// Whether one has ended since this was asked last.
+    pub(super) fn take_ended(&mut self) -> bool {
+        std::mem::take(&mut self.has_ended)
     }
 
     /// The flight of a running command, for `CANCEL`.

@@ -66,6 +66,22 @@ fn an_answer_that_the_socket_has_not_taken_is_in_flight() {
 }
 
 #[test]
+fn whoever_waited_for_a_one_way_command_was_not_idle_though_a_body_stalls() {
+    let mut pair = Pair::clear();
+    pair.server.script.holds = vec!["HOLD"];
+    pair.connect();
+    pair.client.raw("HOLD a\r\n\r\nPUT b\r\nSequence: 1\r\nSize: 4\r\n\r\nbo");
+    pair.drive();
+    pair.wait(700 * SECOND);
+    pair.server.answer("HOLD a", "");
+    pair.drive();
+    pair.wait(SECOND);
+    assert_eq!(pair.server.ended(), None, "until a second ago something was in flight");
+    pair.wait(600 * SECOND);
+    assert_eq!(pair.server.closed_with(), Some(Code::Idle));
+}
+
+#[test]
 fn a_head_must_be_complete_in_thirty_seconds_however_it_drips() {
     let mut pair = Pair::rustls();
     pair.connect();

@@ -141,9 +141,11 @@ impl ServerSession {
             true => _ = self.head_began.get_or_insert(now.instant),
             false => self.head_began = None,
         }
-        // Whoever waited for an answer until now was not idle. (None in flight: a one-way command just ended.)
-        let in_flight = self.flights.as_ref().map(|flights| flights.in_flight());
-        if in_flight.is_some_and(|count| count == 0 || count > self.receiving()) {
+        let receiving = self.receiving();
+        // Whoever waited for an answer until now was not idle.
+        if let Some(flights) = &mut self.flights
+            && (flights.take_ended() || flights.in_flight() > receiving)
+        {
             self.active = now.instant;
         }
         io.wire.clear();

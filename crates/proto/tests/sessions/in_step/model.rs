@@ -104,11 +104,6 @@ impl Model {
         self.phase == Phase::Ready && self.at == self.stream.len()
     }
 
-    /// Whether commands are at work while the body of another one comes.
-    pub(super) fn is_busy_in_a_body(&self) -> bool {
-        matches!(self.phase, Phase::Body(_)) && self.working().next().is_some()
-    }
-
     /// The lines of the commands whose answer the handler owes.
     pub(super) fn held(&self) -> Vec<String> {
         self.working().map(|running| running.line.clone()).collect()

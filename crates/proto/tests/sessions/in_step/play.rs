@@ -122,8 +122,6 @@ impl Player {
             Move::Answer(which, size) => self.answer(*which, Ok(*size)),
             Move::Err(which, code) => self.answer(*which, Err(*code)),
             Move::Panic(which) => self.panic(*which),
-            // Not known to the session: until now a one-way command was at work, and what came was too slow.
-            Move::Pass(millis) if *millis >= 600_000 && self.model.is_busy_in_a_body() => {}
             Move::Pass(millis) => {
                 self.pair.pass(Duration::from_millis(*millis));
                 self.model.pass(Duration::from_millis(*millis));
