@@ -80,11 +80,9 @@ impl<H: Handler> Worker<H> {
     async fn run_short(&self, error: &io::Error, door: &mut Door, shortage: &mut Shortage) {
         let now = now().instant;
         self.counts.accepts_failed.one();
-        if shortage.failed(now) {
-            let mut scarcity = self.shared.scarcity.lock().unwrap_or_else(PoisonError::into_inner);
-            if scarcity.begins(now) {
-                warn!(%error, "cannot accept: {}", advice(error));
-            }
+        shortage.failed(now);
+        if self.shared.scarcity.lock().unwrap_or_else(PoisonError::into_inner).begins(now) {
+            warn!(%error, "cannot accept: {}", advice(error));
         }
         if shortage.is_hopeless(now) && door.turn_away(&self.counts.turned_away) {
             shortage.all_closed();

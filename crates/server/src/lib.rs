@@ -27,6 +27,7 @@ mod handshakes;
 mod inbox;
 mod linger;
 mod listener;
+mod memory;
 mod outbox;
 mod responder;
 mod rounds;

@@ -15,9 +15,9 @@ use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use crate::handler::Handler;
 use crate::inbox::{Inbox, Post};
 use crate::listener::{self, BindError};
+use crate::memory;
 use crate::signals;
 use crate::stats::Stats;
-use crate::totals;
 use crate::worker::{Shared, Worker};
 
 /// What a server is to be. The address, the identity and the trust list have no default; the rest has.
@@ -107,7 +107,7 @@ impl<H: Handler> Server<H> {
         let address = listeners.first().and_then(|listener| listener.local_addr().ok()).unwrap_or(listen);
         let mut limits = within_a_century(limits);
         if limits.total == 0 {
-            limits.total = totals::quarter_of_memory();
+            limits.total = memory::quarter();
         }
         let (limits, connections) = (Arc::new(limits), AtomicUsize::new(0));
         let scarcity = Mutex::default();

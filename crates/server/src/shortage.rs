@@ -25,13 +25,11 @@ impl Shortage {
         Shortage { patience, pause: SHORTEST, short: None }
     }
 
-    /// Accept failed: somebody waits. Says whether that is the beginning.
-    pub(crate) fn failed(&mut self, now: Instant) -> bool {
-        let is_new = self.short.is_none();
+    /// Accept failed: somebody waits.
+    pub(crate) fn failed(&mut self, now: Instant) {
         let short = self.short.get_or_insert_default();
         short.until.get_or_insert(now + self.patience);
         short.is_easing = false;
-        is_new
     }
 
     /// How long to wait before the next try, unless a connection ends before.
@@ -71,8 +69,6 @@ impl Shortage {
 /// The shortage as the log has it: one for all workers, since the machine is one.
 #[derive(Debug, Default)]
 pub(crate) struct Scarcity {
-    /// How many workers are short.
-    workers: usize,
     since: Option<Instant>,
     /// Whether its beginning was said.
     is_said: bool,
@@ -80,10 +76,9 @@ pub(crate) struct Scarcity {
 }
 
 impl Scarcity {
-    /// A worker has become short. Whether that is to be said: it comes and goes, and that is said once a minute.
+    /// A worker could not accept. Whether that is to be said: it comes and goes, and that is said once a minute.
     pub(crate) fn begins(&mut self, now: Instant) -> bool {
-        self.workers += 1;
-        if self.workers > 1 {
+        if self.since.is_some() {
             return false;
         }
         self.since = Some(now);
@@ -91,10 +86,9 @@ impl Scarcity {
         self.is_said
     }
 
-    /// A worker is short no more. How long it lasted, if that is to be said.
+    /// A worker is short no more: there is room, for the others too. How long it lasted, if that is to be said.
     pub(crate) fn ends(&mut self, now: Instant) -> Option<Duration> {
-        self.workers = self.workers.saturating_sub(1);
-        let since = self.since.take_if(|_| self.workers == 0)?;
+        let since = self.since.take()?;
         self.is_said.then(|| now.saturating_duration_since(since))
     }
 }
@@ -137,14 +131,14 @@ mod tests {
     #[test]
     fn nobody_is_closed_before_patience_ends_and_those_who_come_then_have_as_much() {
         let (mut shortage, start) = (Shortage::new(PATIENCE), Instant::now());
-        assert!(shortage.failed(start));
-        assert!(!shortage.failed(start + PATIENCE / 2), "it is no news");
+        shortage.failed(start);
+        shortage.failed(start + PATIENCE / 2);
         assert!(!shortage.is_hopeless(start + PATIENCE - MILLISECOND));
         shortage.accepted();
         assert!(shortage.is_hopeless(start + PATIENCE), "one got in; the others waited");
         shortage.all_closed();
         let later = start + 2 * PATIENCE;
-        assert!(!shortage.failed(later));
+        shortage.failed(later);
         assert!(!shortage.is_hopeless(later + PATIENCE - MILLISECOND));
         assert!(shortage.is_hopeless(later + PATIENCE));
     }
@@ -153,15 +147,15 @@ mod tests {
     fn it_ends_when_the_last_who_waits_gets_in() {
         let (mut shortage, now) = (Shortage::new(PATIENCE), Instant::now());
         assert!(!shortage.nobody_waits());
-        assert!(shortage.failed(now));
+        shortage.failed(now);
         assert!(!shortage.nobody_waits(), "they gave up, or were closed");
         assert!(!shortage.is_hopeless(now + PATIENCE), "whoever comes then has its time");
-        assert!(!shortage.failed(now + PATIENCE));
+        shortage.failed(now + PATIENCE);
         shortage.accepted();
-        assert!(!shortage.failed(now + PATIENCE), "the next one did not");
+        shortage.failed(now + PATIENCE); // the next one did not
         shortage.accepted();
         assert!(shortage.nobody_waits());
-        assert!(!shortage.nobody_waits() && shortage.failed(now));
+        assert!(!shortage.nobody_waits());
     }
 
     #[test]
@@ -169,8 +163,8 @@ mod tests {
         let (mut scarcity, start) = (Scarcity::default(), Instant::now());
         assert!(scarcity.begins(start));
         assert!(!scarcity.begins(start), "another worker");
-        assert_eq!(scarcity.ends(start + PATIENCE), None);
         assert_eq!(scarcity.ends(start + PATIENCE), Some(PATIENCE));
+        assert_eq!(scarcity.ends(start + PATIENCE), None, "the other worker");
         assert!(!scarcity.begins(start + MINUTE - MILLISECOND));
         assert_eq!(scarcity.ends(start + MINUTE), None, "its beginning was not said either");
         assert!(scarcity.begins(start + MINUTE));

@@ -5,7 +5,6 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use pinwire_proto::session::Room;
-use sysinfo::{MemoryRefreshKind, RefreshKind, System};
 use tracing::warn;
 
 use crate::inbox::Address;
@@ -112,24 +111,11 @@ pub(crate) struct Short {
     pub(crate) of_bytes: bool,
 }
 
-/// A quarter of the memory that this process may use, in bytes: the machine's, or its control group's.
-pub(crate) fn quarter_of_memory() -> usize {
-    let memory = RefreshKind::nothing().with_memory(MemoryRefreshKind::nothing().with_ram());
-    let system = System::new_with_specifics(memory);
-    let group = system.cgroup_limits().map_or(u64::MAX, |group| group.total_memory);
-    let bytes = system.total_memory().min(group) / 4;
-    // A system that does not tell is a small one.
-    usize::try_from(bytes).unwrap_or(usize::MAX).max(LEAST)
-}
-
 /// The log is told at most this often.
 const SAY: Duration = Duration::from_secs(60);
 
 /// Addresses that are worth no look.
 const FEW: usize = 1_024;
-
-/// Memory that any machine has.
-const LEAST: usize = 64 * 1024 * 1024;
 
 #[cfg(test)]
 mod tests {
@@ -165,13 +151,5 @@ mod tests {
         assert_eq!([totals.feed(), totals.feed(), totals.feed()], [Some(address(2)), Some(address(3)), None]);
         totals.recount(kept(99), kept(74));
         assert_eq!([totals.feed(), totals.feed(), totals.feed()], [Some(address(1)), Some(address(4)), None]);
-    }
-
-    #[test]
-    fn a_quarter_of_memory_is_less_than_all_of_it() {
-        let all = System::new_with_specifics(
-            RefreshKind::nothing().with_memory(MemoryRefreshKind::nothing().with_ram()),
-        );
-        assert!((LEAST..=usize::try_from(all.total_memory()).unwrap() / 4).contains(&quarter_of_memory()));
     }
 }
