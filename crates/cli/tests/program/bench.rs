@@ -105,7 +105,7 @@ impl Place {
         KnownServers::parse(&self.read("known_servers")).unwrap()
     }
 
-    fn identity(&self) -> Identity {
+    pub(crate) fn identity(&self) -> Identity {
         let (certificate, key) = (self.read("client.crt"), self.read("client.key"));
         Identity::from_pem(certificate.as_bytes(), key.as_bytes()).unwrap()
     }

@@ -13,6 +13,8 @@ mod full_disk;
 mod keys;
 mod last_words;
 mod library;
+#[cfg(target_os = "linux")]
+mod memory_limit;
 mod refusals;
 mod resumed;
 mod stores;
