@@ -199,6 +199,11 @@ impl Pair {
         self.server.expire(self.now);
     }
 
+    /// Somebody sets the wall clock, by so many seconds; no time passes.
+    pub fn set_clock(&mut self, seconds: i64) {
+        self.now.unix += seconds;
+    }
+
     /// Time passes, and the server's sweep has not come by yet.
     pub fn drift(&mut self, time: Duration) {
         self.now.instant += time;

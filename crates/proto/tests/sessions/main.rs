@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a story that panics has failed")]
 
 mod bodies;
+mod clocks;
 mod closing;
 mod commands;
 mod deadlines;
