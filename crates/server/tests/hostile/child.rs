@@ -52,6 +52,9 @@ impl Served {
     pub(crate) fn start(pin: &str) -> Served {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.args(["--exact", "child::serves_when_told_to", "--nocapture"]).env(TRUSTED, pin);
+        // glibc's own first values (mallopt(3)), held: left alone they grow with the largest piece that was ever
+        // freed, and megabytes of free heap stay. What is measured shall be the server's, not the allocator's.
+        command.envs([("MALLOC_TRIM_THRESHOLD_", "131072"), ("MALLOC_MMAP_THRESHOLD_", "131072")]);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
         let address = lines.find_map(|line| line.strip_prefix(LISTENS)?.parse().ok());
