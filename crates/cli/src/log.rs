@@ -22,6 +22,8 @@ pub(crate) fn start(filter: &str) -> Result<(), Failure> {
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal())
         .with_target(false)
+        // It would say on standard error that standard error cannot be written: a panic, in the midst of a turn.
+        .log_internal_errors(false)
         .init();
     Ok(())
 }

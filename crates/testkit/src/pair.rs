@@ -199,7 +199,7 @@ impl Pair {
         self.server.expire(self.now);
     }
 
-    /// Somebody sets the clock on the wall, by so many seconds.
+    /// Somebody sets the clock on the wall, by so many seconds; no time passes.
     pub fn set_clock(&mut self, seconds: i64) {
         self.now.unix = self.now.unix.saturating_add(seconds);
     }

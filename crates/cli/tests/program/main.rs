@@ -2,6 +2,8 @@
 #![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
 
 mod bench;
+#[cfg(unix)]
+mod broken_pipes;
 mod calls;
 mod crashes;
 #[cfg(target_os = "linux")]

@@ -4,6 +4,7 @@
 
 mod bodies;
 mod bounds;
+mod clocks;
 mod closing;
 mod commands;
 mod deadlines;
