@@ -186,9 +186,10 @@ impl<S> Connection<S> {
         }
         match taken {
             Ok(state) => {
-                debug!(peer = %self.remote, name = peer.name(), pin = %peer.pin(), "connected");
-                (self.peer, self.state) = (Some(peer), Some(state));
+                let peer = self.peer.insert(peer);
+                self.state = Some(state);
                 at.counts.admitted.one();
+                debug!(peer = %self.remote, name = peer.name(), pin = %peer.pin(), "connected");
                 self.session.admit(replies);
             }
             Err(Refusal { code, text }) => self.session.refuse(code, &text, replies),
@@ -313,6 +314,11 @@ impl<S> Connection<S> {
         is_news.then_some(progress)
     }
 
+    /// Ends without words: its state cannot be trusted.
+    pub(crate) fn fail(&mut self) {
+        self.session.fail();
+    }
+
     /// Ends without words: there is no room to say them.
     pub(crate) fn abandon(&mut self) {
         self.session.broken();
@@ -349,6 +355,11 @@ impl<S> Connection<S> {
         if is_stuck {
             let text = format!("what was asked for was not read for {patience:?}");
             self.close_with(Code::SlowReader, &text);
+        }
+        // What it did not read waits no longer than it must.
+        let is_in_the_way = short.of_replies && self.outbox.is_stuck(now.instant, limits.pressed);
+        if let Some(linger) = self.linger.as_mut().filter(|_| is_in_the_way) {
+            linger.cut_short(now.instant);
         }
         if short.of_bytes && self.session.press(now) {
             self.wake();
@@ -404,7 +415,7 @@ impl<S> Connection<S> {
 }
 
 /// What `user` returns; `None` if it panics. The panic's own message is the panic hook's to print.
-fn unpanicked<R>(user: impl FnOnce() -> R) -> Option<R> {
+pub(crate) fn unpanicked<R>(user: impl FnOnce() -> R) -> Option<R> {
     let result: Result<R, Box<dyn Any + Send>> = catch_unwind(AssertUnwindSafe(user));
     result.ok()
 }

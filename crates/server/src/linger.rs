@@ -22,6 +22,11 @@ impl Linger {
         Linger { until, left, is_shut: false }
     }
 
+    /// Ends now at the latest.
+    pub(crate) fn cut_short(&mut self, now: Instant) {
+        self.until = self.until.min(now);
+    }
+
     pub(crate) fn is_over(&self, now: Instant) -> bool {
         now >= self.until
     }

@@ -186,6 +186,11 @@ pub(crate) struct Counts {
 }
 
 impl Counts {
+    #[cfg(test)]
+    pub(crate) fn closed(&self, code: Code) -> u64 {
+        self.closed.get(code)
+    }
+
     /// A connection has ended.
     pub(crate) fn ended(&self, why: &Disconnect, was_admitted: bool) {
         match why {

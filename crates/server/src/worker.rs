@@ -22,7 +22,7 @@ use tracing::warn;
 
 use crate::accept::Newcomer;
 use crate::alarms::{Alarm, Alarms};
-use crate::connection::{Connection, Progress, Station, Turn};
+use crate::connection::{Connection, Progress, Station, Turn, unpanicked};
 use crate::handler::Handler;
 use crate::handshakes::Handshakes;
 use crate::inbox::{Address, Inbox, Post};
@@ -137,6 +137,8 @@ impl<H: Handler> Worker<H> {
         turned
     }
 
+    /// A panic in here is not the handler's, which `Connection` sees to: it is ours, or comes of what logs. It ends
+    /// this connection and no other.
     fn take_turns(&self, floor: &mut Floor<H>, address: Address, cx: &mut Context<'_>) -> Poll<()> {
         let Floor { slab, io, alarms, totals, .. } = floor;
         let Some(connection) = slab.get_mut(address) else { return Poll::Ready(()) };
@@ -153,21 +155,16 @@ impl<H: Handler> Worker<H> {
             counts: &self.counts,
         };
         io.trim();
-        let mut last = Turn::Again;
-        for _ in 0..TURNS {
-            io.room = totals.room(connection.kept());
-            last = connection.turn(&mut station, io, cx);
-            let (before, after) = connection.recount();
-            totals.recount(before, after);
-            if last != Turn::Again {
-                break;
-            }
-        }
+        let turned = unpanicked(|| turns(connection, &mut station, io, totals, cx));
         let now = station.now.instant;
+        if turned.is_none() {
+            *io = Buffers::default(); // what the turn left must not reach the next connection
+            connection.fail();
+        }
         if connection.is_newly_starved() {
             totals.starve(address, connection.kept(), now);
         }
-        let poll = match last {
+        let poll = match turned.unwrap_or(Turn::Gone) {
             Turn::Wait => Poll::Pending,
             Turn::Again | Turn::Yield => {
                 after_the_others(cx);
@@ -309,6 +306,26 @@ pub(crate) fn now() -> Now {
     Now { instant: Instant::now(), unix: i64::try_from(unix.as_secs()).unwrap_or(i64::MAX) }
 }
 
+/// A few turns in a row, while there is more to do at once.
+fn turns<H: Handler>(
+    connection: &mut Connection<H::State>,
+    station: &mut Station<'_, H>,
+    io: &mut Buffers,
+    totals: &mut Totals,
+    cx: &mut Context<'_>,
+) -> Turn {
+    for _ in 0..TURNS {
+        io.room = totals.room(connection.kept());
+        let turn = connection.turn(station, io, cx);
+        let (before, after) = connection.recount();
+        totals.recount(before, after);
+        if turn != Turn::Again {
+            return turn;
+        }
+    }
+    Turn::Again
+}
+
 /// Wakes this task once all others that are ready have run, those among them whose sockets are: a waker alone
 /// would put it before the sockets that the runtime has not looked at, which it does every 61 tasks.
 fn after_the_others(cx: &mut Context<'_>) {
@@ -323,78 +340,5 @@ const TURNS: usize = 4;
 const IDLE_LOOK: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::Router;
-    use pinwire_proto::identity::Identity;
-    use pinwire_proto::session::{ClientEvent, ClientSession};
-    use pinwire_proto::tls::{ClientTls, Tickets};
-    use pinwire_proto::trust::{Pin, Sha1};
-    use pinwire_proto::wire::Greeting;
-    use pinwire_testkit::certificates;
-    use std::io::{Read, Write};
-
-    /// A worker of a server that trusts its own certificate, and that certificate.
-    fn worker() -> (Rc<Worker<Router>>, Identity) {
-        let (certificate, key) = certificates::good(now().unix);
-        let identity = Identity::from_pem(certificate.as_bytes(), key.as_bytes()).unwrap();
-        let line = format!("{}\n", Pin::Spki(identity.certificate().unwrap().digests.spki));
-        let shared = Shared {
-            handler: Router::new(),
-            tls: ServerTls::new(&identity, Tickets::new().unwrap()).unwrap(),
-            trust: TrustList::parse(line.as_bytes(), Sha1::Refuse).unwrap(),
-            limits: Arc::default(),
-            workers: 1,
-            connections: AtomicUsize::new(0),
-            scarcity: Mutex::default(),
-        };
-        (Worker::new(Arc::new(shared), Arc::default(), Arc::default()), identity)
-    }
-
-    fn greeting(mut socket: net::TcpStream, identity: &Identity) -> Greeting {
-        let mut session = ClientSession::new(&ClientTls::new(Some(identity)).unwrap()).unwrap();
-        session.trust_server();
-        loop {
-            match session.next() {
-                Some(ClientEvent::Greeting(greeting)) => return greeting,
-                Some(ClientEvent::Handshaken { .. }) => {}
-                Some(other) => panic!("{other:?}"),
-                None => {
-                    socket.write_all(&session.take_output()).unwrap();
-                    let mut bytes = [0; 4_096];
-                    match socket.read(&mut bytes).unwrap() {
-                        0 => session.end_of_input(),
-                        length => session.receive(&bytes[..length]),
-                    }
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn a_worker_whose_drain_has_ended_sleeps_until_the_last_moment() {
-        let (worker, _) = worker();
-        worker.stop(now().instant);
-        assert!(worker.next_look() <= now().instant, "the drain's end is due");
-        worker.end_drain();
-        assert!(worker.next_look() > now().instant, "it would spin");
-        assert_eq!(worker.next_look(), worker.last_moment().unwrap());
-    }
-
-    #[test]
-    fn a_socket_that_another_worker_hands_over_after_the_stop_is_told() {
-        let (worker, identity) = worker();
-        let listener = net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let client = net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        let (socket, remote) = listener.accept().unwrap();
-        socket.set_nonblocking(true).unwrap();
-        let client = std::thread::spawn(move || greeting(client, &identity));
-        crate::server::runtime().unwrap().block_on(async {
-            worker.apply(Post::Stop);
-            worker.apply(Post::Accepted(socket, remote));
-            worker.run(None, Vec::new()).await.unwrap();
-        });
-        let (code, text) = ("shutting-down".to_owned(), String::new());
-        assert_eq!(client.join().unwrap(), Greeting::Refused { code, text });
-    }
-}
+#[path = "worker_tests.rs"]
+mod tests;

@@ -240,7 +240,10 @@ impl ServerSession {
         loop {
             match &mut self.phase {
                 Phase::Connecting if self.input == Input::Stopped => return None,
-                Phase::Connecting => return Some(Event::Connect),
+                Phase::Connecting => {
+                    self.active = now.instant; // nobody is idle before the greeting
+                    return Some(Event::Connect);
+                }
                 Phase::Discarding(skipped) => {
                     *at += skipped.take(&bytes[*at..], now, &mut self.active, self.limits.slow_reader);
                     if !skipped.body.is_done() {

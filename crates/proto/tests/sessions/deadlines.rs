@@ -5,6 +5,7 @@ use std::time::Duration;
 use pinwire_proto::code::Code;
 use pinwire_proto::session::Disconnect;
 use pinwire_testkit::Pair;
+use pinwire_testkit::pair::Setup;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -63,6 +64,21 @@ fn an_answer_that_the_socket_has_not_taken_is_in_flight() {
     pair.drive();
     pair.wait(700 * SECOND); // a slow reader is the driver's to judge
     assert_eq!(pair.server.ended(), None);
+}
+
+#[test]
+fn idle_time_begins_with_the_greeting() {
+    let limits = |limits: &mut pinwire_proto::limits::Limits| limits.idle = 2 * SECOND;
+    let mut pair = Setup::default().limits(limits).pair();
+    pair.client_turn(usize::MAX);
+    pair.server_turn(usize::MAX);
+    pair.wait(5 * SECOND); // its handshake takes that long
+    pair.drive();
+    assert_eq!(pair.client.greeting(), Some("OK"));
+    pair.wait(SECOND);
+    assert_eq!(pair.server.ended(), None);
+    pair.wait(2 * SECOND);
+    assert_eq!(pair.server.closed_with(), Some(Code::Idle));
 }
 
 #[test]

@@ -70,6 +70,12 @@ impl ServerSession {
         self.end(Disconnect::Vanished);
     }
 
+    /// The driver broke down over this connection: nothing more can be said.
+    pub fn fail(&mut self) {
+        self.ended = None;
+        self.end(Disconnect::Closed { code: Code::Failed, text: String::new() });
+    }
+
     /// The server stops: no further command is begun, and the connection closes once the last is answered.
     pub fn stop(&mut self) {
         if self.input == Input::Open {
