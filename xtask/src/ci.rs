@@ -2,7 +2,7 @@
 
 use crate::manifest::Workspace;
 use crate::repo::Repo;
-use crate::{archives, markdown, tidy};
+use crate::{archives, fuzz, markdown, tidy};
 use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
@@ -45,6 +45,8 @@ pub(crate) fn run(folder: &Path, words: &[&str], variable: Option<(&str, &str)>)
 
 enum Step {
     Run(String),
+    /// A minute's search with a target that sees most of the code.
+    Fuzz(&'static str),
     Doc,
     Tidy,
     Archives,
@@ -55,6 +57,8 @@ fn steps(readme: &str, workspace: &Workspace, tree: Tree) -> Result<Vec<Step>, S
         Step::Run("cargo fmt --all --check".to_owned()),
         Step::Run("cargo clippy --workspace --all-targets -- -D warnings".to_owned()),
         Step::Run(test_command(readme)?.to_owned()),
+        Step::Fuzz("server_session"),
+        Step::Fuzz("pair"),
         Step::Doc,
         Step::Tidy,
         Step::Run(package(workspace, tree)),
@@ -63,12 +67,13 @@ fn steps(readme: &str, workspace: &Workspace, tree: Tree) -> Result<Vec<Step>, S
 }
 
 impl Step {
-    fn name(&self) -> &str {
+    fn name(&self) -> String {
         match self {
-            Step::Run(line) => line,
-            Step::Doc => DOC,
-            Step::Tidy => "cargo xtask tidy",
-            Step::Archives => "build each crate from its own archive",
+            Step::Run(line) => line.clone(),
+            Step::Fuzz(target) => format!("cargo xtask fuzz {target}"),
+            Step::Doc => DOC.to_owned(),
+            Step::Tidy => "cargo xtask tidy".to_owned(),
+            Step::Archives => "build each crate from its own archive".to_owned(),
         }
     }
 
@@ -76,6 +81,7 @@ impl Step {
         let words = |line: &str, variable| run(root, &line.split_whitespace().collect::<Vec<_>>(), variable);
         match self {
             Step::Run(line) => words(line, None),
+            Step::Fuzz(target) => fuzz::fuzz(root, &[target]),
             Step::Doc => words(DOC, Some(("RUSTDOCFLAGS", "-D warnings"))),
             Step::Tidy => tidy::run(root),
             Step::Archives => archives::build(root, workspace),
