@@ -18,7 +18,7 @@ fn said(names: &[Name]) -> Model {
 
 fn hear(model: &mut Model, line: &str, delivered: usize) -> Result<(), String> {
     let stream = Stream { handed: delivered, unsent: 0 };
-    model.hear(line, b"", delivered, Heard { at: Duration::ZERO, stream })
+    model.hear(line, b"", delivered, Heard { at: Duration::ZERO, stream, reserved: 0 })
 }
 
 fn read(model: &mut Model, sequence: &str, code: Option<&str>, body: &str) -> Result<(), String> {

@@ -39,6 +39,12 @@ pub enum Step {
     Down(usize),
     /// So many bytes may wait on the way to the client from now on.
     Room(usize),
+    /// The server's other connections leave it so many bytes from now on: for replies, and for what comes.
+    Give(usize, usize),
+    /// From now on so many bytes are reserved for the answer of each command that is held.
+    Reserve(usize),
+    /// The server is short of room, and looks who is slow.
+    Press,
     /// So many milliseconds pass, and the server's sweep comes by.
     Wait(u64),
     /// So many milliseconds pass, and the sweep does not come by yet.
@@ -101,8 +107,8 @@ impl Schedule {
         let mut rng = Rng::with_seed(seed);
         let is_tls = rng.u8(0..4) == 0;
         let length = rng.usize(4..60);
-        let mut maker =
-            Maker { is_tls, is_early: false, number: 0, spare: rng.bool(), is_slow: rng.u8(0..4) == 0, rng };
+        let (spare, is_slow, is_short) = (rng.bool(), rng.u8(0..4) == 0, rng.u8(0..3) == 0);
+        let mut maker = Maker { is_tls, is_early: false, number: 0, spare, is_slow, is_short, rng };
         maker.is_early = is_tls && maker.rng.bool();
         let mut steps: Vec<Step> = if maker.is_early { maker.opening() } else { Vec::new() };
         steps.extend((0..length).map(|at| maker.step(at * 3 > length * 2)));
@@ -121,6 +127,8 @@ struct Maker {
     spare: bool,
     /// Whether the client reads little.
     is_slow: bool,
+    /// Whether other connections take the room.
+    is_short: bool,
 }
 
 impl Maker {
@@ -150,6 +158,9 @@ impl Maker {
     }
 
     fn step(&mut self, is_late: bool) -> Step {
+        if self.is_short && self.rng.u8(0..6) == 0 {
+            return self.shortage();
+        }
         match self.rng.u8(0..100) {
             0..30 => Step::Say(self.command()),
             30..46 => Step::Write(self.amount()),
@@ -165,6 +176,18 @@ impl Maker {
             91..95 => Step::Cancel(self.some_number(), self.cancel_body()),
             _ if self.spare && !is_late => Step::Up(usize::MAX),
             _ => self.end(),
+        }
+    }
+
+    /// Around nothing, and around what the server's limits are and bodies have.
+    fn shortage(&mut self) -> Step {
+        const OUT: [usize; 8] = [0, 0, 1, 1_000, 9_000, 30_000, usize::MAX, usize::MAX];
+        const COME: [usize; 8] = [0, 1, 100, 1_023, 8_064, 19_999, usize::MAX, usize::MAX];
+        const RESERVED: [usize; 5] = [0, 8_065, 10_000, 20_000, usize::MAX];
+        match self.rng.u8(0..8) {
+            0..4 => Step::Give(OUT[self.rng.usize(0..OUT.len())], COME[self.rng.usize(0..COME.len())]),
+            4..6 => Step::Reserve(RESERVED[self.rng.usize(0..RESERVED.len())]),
+            _ => Step::Press,
         }
     }
 
