@@ -186,6 +186,19 @@ fn a_turn_runs_as_many_commands_as_it_may_and_the_next_goes_on() {
 }
 
 #[test]
+fn a_command_whose_body_ends_in_a_turn_is_one_of_those_that_it_runs() {
+    let mut pair = holding(Setup::default().limits(|limits| limits.events_per_turn = 2).clear());
+    pair.client.raw("PUT a\r\nSequence: 1\r\nSize: 4\r\n\r\nbo");
+    pair.drive();
+    pair.client.raw("dyGET b\r\nSequence: 2\r\n\r\nGET c\r\nSequence: 3\r\n\r\n");
+    pair.client_turn(usize::MAX);
+    pair.server_turn(usize::MAX);
+    assert_eq!(pair.server.heard(), ["PUT a", "GET b"]);
+    pair.drive();
+    assert_eq!(pair.server.heard().len(), 3);
+}
+
+#[test]
 fn nothing_is_read_while_commands_of_the_last_turn_wait() {
     let mut pair = holding(Setup::default().limits(|limits| limits.events_per_turn = 1).clear());
     pair.client.raw("GET a\r\nSequence: 1\r\n\r\nGET b\r\nSequence: 2\r\n\r\n");
