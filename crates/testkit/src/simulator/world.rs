@@ -46,7 +46,6 @@ impl World {
         pair.server.script.holds = vec![Name::Hold.word()];
         pair.server.script.panics = vec![Name::Panic.word()];
         pair.server.script.refuses_bodies = vec![Name::NoBody.word()];
-        pair.server.script.reserves = Some(0);
         if !schedule.is_early {
             pair.connect();
         }
@@ -173,8 +172,10 @@ impl World {
 
     /// The server is short of room, and looks who is slow.
     fn press(&mut self) -> Result<(), String> {
+        let is_early = self.network.pair.server.session.is_handshaking();
         let is_slow = self.network.press();
         let is_open = self.network.pair.server.ended().is_none();
+        self.is_silent |= is_early && !is_open;
         if is_slow && !is_open {
             *self.waits.entry("a head is too slow where room is short".to_owned()).or_default() += 1;
         }
