@@ -259,6 +259,9 @@ impl ServerSession {
                         self.refuse_body(Code::Overloaded, NO_ROOM, replies);
                         continue;
                     }
+                    if self.input == Input::Stopped {
+                        return None; // it had waited, and will not begin
+                    }
                     self.held = self.hold_answer(turn, replies.len());
                     if self.held != Held::No {
                         return None;

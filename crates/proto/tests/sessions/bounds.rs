@@ -115,6 +115,21 @@ fn what_is_starved_still_ends_in_words_when_the_server_stops() {
 }
 
 #[test]
+fn what_waits_for_room_with_its_body_does_not_begin_once_the_server_stops() {
+    let mut pair = holding(Pair::clear());
+    pair.client.raw("PUT a\r\nSequence: 1\r\nSize: 4\r\n\r\nbo");
+    pair.drive();
+    pair.server.room = NO_ROOM;
+    pair.client.raw("dy");
+    pair.drive();
+    pair.server.stop();
+    pair.server.give(Room::default());
+    pair.drive();
+    assert!(pair.server.heard().is_empty());
+    assert_eq!(pair.client.read(), ["1: shutting-down", "shutting-down"]);
+}
+
+#[test]
 fn whoever_is_starved_is_neither_idle_nor_late() {
     let mut pair = holding(Pair::new());
     pair.server.room = NO_ROOM;
