@@ -196,7 +196,9 @@ impl Model {
             let is_passed = said.outcome.is_some() || said.may_be_passed();
             // The answer of one that was too many may be among what a FIN leaves unsaid.
             let may_be_too_many = !end.is_said && command.sequence.is_some() && at >= super::IN_FLIGHT;
-            if end.runs_all && is_whole && !is_passed && !may_be_too_many {
+            // Whoever waits to begin is not idle.
+            let is_idle = end.code == Some(Code::Idle) && self.last_word.is_some();
+            if (end.runs_all || is_idle) && is_whole && !is_passed && !may_be_too_many {
                 check(is_heard, || format!("{line} was there, and never begun"))?;
             }
             if end.is_said && end.runs_all && is_whole && !end.has_lost {

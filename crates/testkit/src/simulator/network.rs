@@ -34,6 +34,8 @@ pub(super) struct Network {
     pub(super) has_lost: bool,
     /// Whether the client can still say something.
     pub(super) is_open: bool,
+    /// Since when each turn has left the server reading on.
+    reads: Option<Duration>,
     /// When the server's sweep last came by.
     pub(super) swept: Duration,
 }
@@ -66,6 +68,7 @@ impl Network {
             is_gone: false,
             has_lost: false,
             is_open: true,
+            reads: None,
             swept: Duration::ZERO,
         }
     }
@@ -123,6 +126,7 @@ impl Network {
         self.check_begun(before)?;
         if moved {
             self.check_come()?;
+            self.reads = self.is_reading().then(|| self.reads.unwrap_or(self.now()));
         }
         self.began.resize(self.pair.server.heard().len(), before);
         self.look()?;
@@ -154,6 +158,25 @@ impl Network {
         check(waits <= limits.owed.min(server.room.out).saturating_add(of_last), || {
             format!("a command began above the bound: {waits} bytes are unsent or owed")
         })
+    }
+
+    fn is_reading(&self) -> bool {
+        let server = &self.pair.server;
+        server.session.wants_read(server.unsent()) && !server.session.is_handshaking()
+    }
+
+    /// Since when the server has read whatever comes, if it does.
+    pub(super) fn reads_since(&self) -> Option<Duration> {
+        self.reads.filter(|_| self.is_reading())
+    }
+
+    /// Whether a command waits although nothing is short and nothing else is to come.
+    pub(super) fn may_go_on(&self) -> bool {
+        let (server, limits) = (&self.pair.server, &self.limits);
+        let is_free = server.owed() < limits.in_flight
+            && server.unsent() <= limits.unsent
+            && server.unsent() + server.session.kept_out() <= limits.owed;
+        is_free && server.ended().is_none() && !self.is_reading() && !server.session.is_handshaking()
     }
 
     /// What keeps a command waiting, if one does.
@@ -190,8 +213,7 @@ impl Network {
     fn check_come(&self) -> Result<(), String> {
         let server = &self.pair.server;
         let kept = server.session.kept_come();
-        let reads = server.session.wants_read(server.unsent()) && !server.session.is_handshaking();
-        let most = match reads {
+        let most = match self.is_reading() {
             true => server.room.come.min(self.limits.body as usize).max(HEAD),
             false => self.limits.body as usize + HEAD + READ,
         };

@@ -25,20 +25,20 @@ impl Model {
         }
     }
 
-    /// The server was short of room, looked who is slow, and found that the client is, or is not; `is_open`: the
-    /// connection has not ended.
+    /// The server was short of room, looked who is slow, and found that the client is, or is not; `reads`: since
+    /// when it reads whatever comes, if it does.
     pub(super) fn press(
         &mut self,
         delivered: usize,
         now: Duration,
         is_slow: bool,
-        is_open: bool,
+        reads: Option<Duration>,
     ) -> Result<(), String> {
         let is_late = |since: Option<Duration>| since.is_some_and(|since| now > since + PRESSED);
         let came = Some(self.came.1);
         if let Some(said) = self.said.iter_mut().find(|said| said.is_coming(delivered)) {
             let may_be = is_late(said.announced) && said.is_kept();
-            let must_be = may_be && is_late(came) && is_open && said.patience().is_none();
+            let must_be = may_be && is_late(came) && reads.is_some() && said.patience().is_none();
             check(may_be || !is_slow, || "a body that came in time was too slow".to_owned())?;
             check(is_slow || !must_be, || "a body stands still, and nobody says so".to_owned())?;
             if is_slow {
@@ -47,6 +47,8 @@ impl Model {
             return Ok(());
         }
         let head = self.said.iter().find(|said| said.start < delivered && delivered < said.head);
-        check(!is_slow || head.is_some_and(|said| is_late(said.met)), || "nobody was slow".to_owned())
+        let may_be = head.is_some_and(|said| is_late(said.met));
+        check(may_be || !is_slow, || "nobody was slow".to_owned())?;
+        check(is_slow || !may_be || !is_late(reads), || "a head stands still, and nobody says so".to_owned())
     }
 }

@@ -193,7 +193,8 @@ impl Maker {
         match self.rng.u8(0..10) {
             0..4 => Step::Give(OUT[self.rng.usize(0..OUT.len())], COME[self.rng.usize(0..COME.len())]),
             4..6 => self.reservation(),
-            6..8 => Step::Drift([999, 1_000, 1_001, 3_000][self.rng.usize(0..4)]),
+            6 => Step::Drift([999, 1_000, 1_001, 3_000][self.rng.usize(0..4)]),
+            7 => Step::Wait([1_001, 600_001][self.rng.usize(0..2)]),
             _ => Step::Press,
         }
     }

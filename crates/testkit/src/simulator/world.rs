@@ -179,7 +179,8 @@ impl World {
         if is_slow && !is_open {
             *self.waits.entry("a head is too slow where room is short".to_owned()).or_default() += 1;
         }
-        self.model.press(self.network.delivered(), self.network.now(), is_slow, is_open)
+        let must_read = self.network.reads_since();
+        self.model.press(self.network.delivered(), self.network.now(), is_slow, must_read.filter(|_| is_open))
     }
 
     /// The handler says this to a held command, unless it has said something already.
@@ -264,6 +265,8 @@ impl World {
         self.network.pair.server.give(Room::default());
         loop {
             self.drive()?;
+            let is_left = self.has_stopped || self.has_notified || self.has_ended;
+            check(is_left || !self.network.may_go_on(), || "a command waits that may begin".to_owned())?;
             let is_open = |said: &&Said| said.heard.is_some() && said.answer.is_none();
             let is_held = |said: &&Said| said.command().is_some_and(|command| command.name == Name::Hold);
             let open = self.model.said.iter().filter(is_open).filter(is_held);
