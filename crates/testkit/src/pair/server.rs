@@ -177,8 +177,7 @@ impl ServerEnd {
 
     /// Answers a held command between turns as the server does: `failed`, if the answer is longer than what was
     /// reserved for it; whether it was not.
-    pub fn answer_or_fail(&mut self, line: &str, body: impl AsRef<[u8]>) -> bool {
-        let to = self.held(line);
+    pub fn answer_or_fail(&mut self, to: ReplyTo, body: impl AsRef<[u8]>) -> bool {
         self.wakers.now = true;
         self.session.between_turns(|session, replies| {
             let answered = session.ok(&to, replies, |reply| {

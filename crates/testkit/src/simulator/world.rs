@@ -191,9 +191,10 @@ impl World {
         let is_late = due.is_some_and(|due| due <= self.network.swept);
         let reserved = said.heard.map_or(0, |heard| heard.reserved);
         let server = &mut self.network.pair.server;
-        let is_owed = server.session.is_owed(&server.held(&line));
+        let to = server.held(&line);
+        let is_owed = server.session.is_owed(&to);
         match &told {
-            Told::Ok(body) if server.answer_or_fail(&line, body) => {
+            Told::Ok(body) if server.answer_or_fail(to, body) => {
                 check(body.len() < reserved || !is_owed, || {
                     format!("more is said to {line} than was reserved")
                 })?;
