@@ -67,7 +67,7 @@ impl Story {
             Wire::Rustls => setup.rustls(config(setup.client.as_ref())),
         };
         pair.server.script = talk::script();
-        let bounds = Bounds::new(&setup.limits);
+        let bounds = Bounds::new(&setup.limits, wire == Wire::Clear);
         Story { pair, wire, said: Vec::new(), talks: true, stops: false, is_cut_off: false, bounds }
     }
 
@@ -111,7 +111,7 @@ impl Story {
             14 => (0..choices.below(20)).for_each(|_| _ = self.pair.step()),
             15 => self.pair.drive(),
             16 => self.says_goodbye(),
-            17 => (self.stops, ()) = (true, self.pair.server.stop()),
+            17 => self.stop(),
             18 => self.pair.server.close_with(Code::Removed, "by a fuzzer"),
             _ => self.cuts_off(choices),
         }
@@ -188,6 +188,14 @@ impl Story {
         match choices.flag() {
             true => self.pair.up.end(),
             false => self.pair.server.broken(),
+        }
+    }
+
+    fn stop(&mut self) {
+        self.stops = true;
+        self.pair.server.stop();
+        if self.talks {
+            self.bounds.stop(&self.pair.server);
         }
     }
 

@@ -81,7 +81,7 @@ impl Story {
             is_cut_off: false,
             stops: false,
             most_unsent,
-            bounds: Bounds::new(&setup.limits),
+            bounds: Bounds::new(&setup.limits, true),
             reserved: 0,
         }
     }
@@ -127,7 +127,7 @@ impl Story {
             20 => self.press(),
             21 => self.reserve(),
             22..=27 => self.server.give(talk::ROOMS[usize::from(deed - 22)]),
-            28 => (self.stops, ()) = (true, self.server.stop()),
+            28 => self.stop(),
             29 => self.server.close_with(Code::Removed, "by a fuzzer"),
             30 => self.cut_off(),
             _ => self.answer(usize::MAX),
@@ -148,6 +148,14 @@ impl Story {
     fn reserve(&mut self) {
         self.reserved += 1;
         self.server.script.reserves = talk::RESERVES[self.reserved % talk::RESERVES.len()];
+    }
+
+    fn stop(&mut self) {
+        self.stops = true;
+        self.server.stop();
+        if !self.is_cut_off {
+            self.bounds.stop(&self.server);
+        }
     }
 
     fn press(&mut self) {

@@ -34,13 +34,23 @@ pub(crate) fn script() -> Script {
 #[derive(Debug)]
 pub(crate) struct Bounds {
     limits: Limits,
+    /// Bytes of an incomplete record that may be kept: none without TLS.
+    record: usize,
     heard: usize,
     turns: usize,
+    /// How many commands had begun when the server was told to stop.
+    stopped: Option<usize>,
 }
 
 impl Bounds {
-    pub(crate) fn new(limits: &Limits) -> Bounds {
-        Bounds { limits: limits.clone(), heard: 0, turns: 0 }
+    pub(crate) fn new(limits: &Limits, is_clear: bool) -> Bounds {
+        let record = if is_clear { 0 } else { RECORD };
+        Bounds { limits: limits.clone(), record, heard: 0, turns: 0, stopped: None }
+    }
+
+    /// The server is told to stop, and the client has not said goodbye: nothing begins any more.
+    pub(crate) fn stop(&mut self, server: &ServerEnd) {
+        self.stopped = Some(server.heard().len());
     }
 
     /// Section 8. Asked at least once between two changes of the room.
@@ -51,17 +61,23 @@ impl Bounds {
         let most = turns.saturating_mul(limits.events_per_turn.max(1));
         assert!(heard <= most, "{heard} commands in {turns} turns");
         assert!(heard == 0 || server.room.out > 0, "a command began without room");
-        assert!(server.owed() <= limits.in_flight, "{} commands are held", server.owed());
+        assert!(self.stopped.is_none_or(|stopped| self.heard <= stopped), "the server stops, and begins one");
+        let (owed, longest) = (server.owed(), limits.longest_reply());
+        assert!(owed <= limits.in_flight, "{owed} commands are held");
+        let is_reserved = (owed * HEAD..=owed * longest).contains(&session.kept_out());
+        assert!(is_reserved || session.has_waiting(), "{} bytes for {owed} answers", session.kept_out());
         let out = server.unsent() + session.kept_out();
-        let most = limits.owed + limits.longest_reply() + SMALL;
+        let begins = if heard > 0 { limits.owed.min(server.room.out) } else { limits.owed };
+        let most = begins + longest + SMALL;
         assert!(out <= most, "{out} bytes are unsent or owed, of at most {most}");
         let come = session.kept_come();
         let body = usize::try_from(limits.body).unwrap_or(usize::MAX);
         let is_reading = session.wants_read(server.unsent()) && !session.is_handshaking();
         let most = match is_reading && turns > 0 {
-            true => server.room.come.min(body).max(HEAD) + RECORD,
-            false => body + HEAD + READ + RECORD,
+            true => server.room.come.min(body).max(HEAD),
+            false => body + HEAD + READ,
         };
+        let most = most + self.record;
         assert!(come <= most, "{come} bytes of what came are kept, of at most {most}");
     }
 
