@@ -5,11 +5,11 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use pinwire_proto::code::Code;
-use pinwire_proto::session::{ClientEnd, Disconnect};
+use pinwire_proto::session::{ClientEnd, Disconnect, Room};
 use pinwire_testkit::pair::{Pair, Setup, config};
 
 use crate::choices::Choices;
-use crate::talk::{self, Said, Told};
+use crate::talk::{self, Bounds, Said, Told};
 
 /// See the module.
 ///
@@ -43,13 +43,19 @@ struct Story {
     talks: bool,
     stops: bool,
     is_cut_off: bool,
+    bounds: Bounds,
 }
 
 impl Story {
     fn new(choices: &mut Choices<'_>) -> Story {
         static SETUP: LazyLock<Setup> = LazyLock::new(Setup::default);
         let setup = SETUP.clone().limits(|limits| {
-            limits.in_flight = choices.pick(&[1_024, 3, 1]);
+            let choice = usize::from(choices.byte());
+            limits.in_flight = [1_024, 3, 1][choice % 3];
+            if choice / 3 % 4 > 0 {
+                (limits.owed, limits.reply) = ([40_000, 10_000, 0][choice / 3 % 4 - 1], 0);
+                limits.events_per_turn = [3, 2, 1][choice / 3 % 4 - 1];
+            }
             limits.unsent = choices.pick(&[1024 * 1024, 4_000, 0]);
             limits.body = choices.pick(&[1024 * 1024, 500]);
         });
@@ -61,11 +67,33 @@ impl Story {
             Wire::Rustls => setup.rustls(config(setup.client.as_ref())),
         };
         pair.server.script = talk::script();
-        Story { pair, wire, said: Vec::new(), talks: true, stops: false, is_cut_off: false }
+        let bounds = Bounds::new(&setup.limits, wire == Wire::Clear);
+        Story { pair, wire, said: Vec::new(), talks: true, stops: false, is_cut_off: false, bounds }
     }
 
     fn deed(&mut self, choices: &mut Choices<'_>) {
-        match choices.below(20) {
+        match choices.byte() {
+            deed @ ROOM.. => self.room(deed - ROOM, choices),
+            deed => self.others(deed % 20, choices),
+        }
+        self.bounds.check(&self.pair.server);
+    }
+
+    /// The server's other connections take room, and the handler what it likes.
+    fn room(&mut self, deed: u8, choices: &mut Choices<'_>) {
+        match deed {
+            0..8 => self.pair.server.give(choices.pick(&talk::ROOMS)),
+            8..12 => self.pair.server.script.reserves = choices.pick(&talk::RESERVES),
+            _ => {
+                let now = self.pair.now();
+                self.pair.server.press(now);
+                assert!(!self.pair.server.press(now), "it would be pressed for ever");
+            }
+        }
+    }
+
+    fn others(&mut self, deed: u8, choices: &mut Choices<'_>) {
+        match deed {
             0 => self.says("GET", true, None, choices),
             1 => self.says("HOLD", true, None, choices),
             2 => self.says("PUT", true, Some(choices.number() % 20_000), choices),
@@ -83,7 +111,7 @@ impl Story {
             14 => (0..choices.below(20)).for_each(|_| _ = self.pair.step()),
             15 => self.pair.drive(),
             16 => self.says_goodbye(),
-            17 => (self.stops, ()) = (true, self.pair.server.stop()),
+            17 => self.stop(),
             18 => self.pair.server.close_with(Code::Removed, "by a fuzzer"),
             _ => self.cuts_off(choices),
         }
@@ -135,7 +163,7 @@ impl Story {
         let owed: Vec<_> =
             server.all_held().iter().filter(|(_, to)| server.session.is_owed(to)).cloned().collect();
         if let Some((line, to)) = owed.get(choices.below(owed.len())) {
-            server.answer_to(*to, line);
+            server.answer_or_fail(*to, line);
         }
     }
 
@@ -163,14 +191,31 @@ impl Story {
         }
     }
 
-    /// Everything moves again, and every handler answers: now each command's fate is known.
+    fn stop(&mut self) {
+        self.stops = true;
+        self.pair.server.stop();
+        if self.talks {
+            self.bounds.stop(&self.pair.server);
+        }
+    }
+
+    fn rest(&mut self) {
+        self.pair.drive();
+        self.bounds.check(&self.pair.server);
+        if self.talks && !self.stops {
+            self.bounds.check_rest(&self.pair.server);
+        }
+    }
+
+    /// Everything moves again, there is room, and every handler answers: now each command's fate is known.
     fn ends(mut self) {
         for link in [&mut self.pair.up, &mut self.pair.down] {
             (link.cut, link.room, link.is_held) = (usize::MAX, usize::MAX, false);
         }
-        self.pair.drive();
+        self.pair.server.give(Room::default());
+        self.rest();
         while talk::answer_all(&mut self.pair.server) {
-            self.pair.drive();
+            self.rest();
         }
         let ended = self.pair.server.ended().cloned();
         assert!(!matches!(ended, Some(Disconnect::Tls(_))), "TLS failed between the two of us: {ended:?}");
@@ -214,5 +259,7 @@ impl Story {
 }
 
 const EVIL: &str = "EVIL\r\nSequence: evil\r\n\r\n";
+/// From here on a deed is the other connections'.
+const ROOM: u8 = 240;
 /// A story's length; longer ones find nothing that shorter ones do not.
 const MOST_DEEDS: usize = 200;

@@ -5,13 +5,13 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use pinwire_proto::code::Code;
-use pinwire_proto::session::{Buffers, Disconnect, Now, ServerSession};
+use pinwire_proto::session::{Buffers, Disconnect, Now, Room, ServerSession};
 use pinwire_proto::tls::{ServerTls, TlsFailure};
 use pinwire_testkit::pair::{Link, ServerEnd, Setup};
 
 use crate::choices::{Choices, inflate};
 use crate::grammar::{self, Reading};
-use crate::talk::{self, Said, Told};
+use crate::talk::{self, Bounds, Said, Told};
 
 /// See the module.
 ///
@@ -43,6 +43,10 @@ fn setup(choice: u8) -> Setup {
         limits.body = [1024 * 1024, 1_000, 16, 0][choice % 4];
         limits.in_flight = [1_024, 4, 2, 1][choice / 4 % 4];
         limits.unsent = [1024 * 1024, 5_000, 200, 0][choice / 16 % 4];
+        if choice / 64 > 0 {
+            (limits.owed, limits.reply) = ([40_000, 10_000, 0][choice / 64 - 1], 0);
+            limits.events_per_turn = [3, 2, 1][choice / 64 - 1];
+        }
     })
 }
 
@@ -57,6 +61,9 @@ struct Story {
     is_cut_off: bool,
     stops: bool,
     most_unsent: usize,
+    bounds: Bounds,
+    /// How often the handler has changed what it reserves.
+    reserved: usize,
 }
 
 impl Story {
@@ -74,6 +81,8 @@ impl Story {
             is_cut_off: false,
             stops: false,
             most_unsent,
+            bounds: Bounds::new(&setup.limits, true),
+            reserved: 0,
         }
     }
 
@@ -114,8 +123,11 @@ impl Story {
             16 => self.up.cut = 1,
             17 => self.up.cut = usize::MAX,
             // Without a turn: the next piece comes in the same one.
-            18..=27 => return,
-            28 => (self.stops, ()) = (true, self.server.stop()),
+            18 | 19 => return,
+            20 => self.press(),
+            21 => self.reserve(),
+            22..=27 => self.server.give(talk::ROOMS[usize::from(deed - 22)]),
+            28 => self.stop(),
             29 => self.server.close_with(Code::Removed, "by a fuzzer"),
             30 => self.cut_off(),
             _ => self.answer(usize::MAX),
@@ -128,8 +140,27 @@ impl Story {
         let is_owed = |(_, to): &&(String, _)| self.server.session.is_owed(to);
         let owed: Vec<_> = held.iter().filter(is_owed).cloned().collect();
         if let Some((line, to)) = owed.get(which.min(owed.len().saturating_sub(1))) {
-            self.server.answer_to(*to, line);
+            self.server.answer_or_fail(*to, line);
         }
+    }
+
+    /// The next ones that are held owe something else.
+    fn reserve(&mut self) {
+        self.reserved += 1;
+        self.server.script.reserves = talk::RESERVES[self.reserved % talk::RESERVES.len()];
+    }
+
+    fn stop(&mut self) {
+        self.stops = true;
+        self.server.stop();
+        if !self.is_cut_off {
+            self.bounds.stop(&self.server);
+        }
+    }
+
+    fn press(&mut self) {
+        self.server.press(self.now);
+        assert!(!self.server.press(self.now), "it would be pressed for ever");
     }
 
     fn cut_off(&mut self) {
@@ -150,6 +181,7 @@ impl Story {
     fn turns(&mut self) {
         for _ in 0..MOST_TURNS {
             let moved = self.server.turn(self.now, &mut self.up, &mut self.down);
+            self.bounds.check(&self.server);
             assert!(self.server.unsent() <= self.most_unsent, "{} bytes are unsent", self.server.unsent());
             if !moved {
                 return;
@@ -158,13 +190,21 @@ impl Story {
         panic!("the server never comes to rest");
     }
 
-    /// The client reads all, every handler answers: now everything is decided.
+    fn rest(&mut self) {
+        self.turns();
+        if !self.stops && !self.is_cut_off {
+            self.bounds.check_rest(&self.server);
+        }
+    }
+
+    /// The client reads all, there is room, every handler answers: now everything is decided.
     fn ends(&mut self) {
         self.up.cut = usize::MAX;
         self.down.room = usize::MAX;
-        self.turns();
+        self.server.give(Room::default());
+        self.rest();
         while talk::answer_all(&mut self.server) {
-            self.turns();
+            self.rest();
         }
         assert!(!self.is_cut_off || self.server.ended().is_some(), "a FIN, and no end");
         assert!(!self.stops || self.server.ended().is_some(), "told to stop, and no end");

@@ -1,7 +1,8 @@
 //! What was said to a server and what it told: the rules of sections 3, 4, 6 and 7 that hold between the two,
 //! however the bytes were cut, held up and cut off.
 
-use pinwire_proto::session::Disconnect;
+use pinwire_proto::limits::{HEAD, Limits, RECORD};
+use pinwire_proto::session::{Disconnect, Room};
 use pinwire_testkit::pair::{Script, ServerEnd};
 
 /// A command that a client said.
@@ -29,12 +30,91 @@ pub(crate) fn script() -> Script {
     Script { holds: vec!["HOLD", "H"], refuses_bodies: vec!["NOBODY", "N"], ..Script::default() }
 }
 
+/// The bounds of a server: what a client costs at most, whatever it does, and what a turn runs.
+#[derive(Debug)]
+pub(crate) struct Bounds {
+    limits: Limits,
+    /// Bytes of an incomplete record that may be kept: none without TLS.
+    record: usize,
+    heard: usize,
+    turns: usize,
+    /// How many commands had begun when the server was told to stop.
+    stopped: Option<usize>,
+}
+
+impl Bounds {
+    pub(crate) fn new(limits: &Limits, is_clear: bool) -> Bounds {
+        let record = if is_clear { 0 } else { RECORD };
+        Bounds { limits: limits.clone(), record, heard: 0, turns: 0, stopped: None }
+    }
+
+    /// The server is told to stop, and the client has not said goodbye: nothing begins any more.
+    pub(crate) fn stop(&mut self, server: &ServerEnd) {
+        self.stopped = Some(server.heard().len());
+    }
+
+    /// Section 8. Asked at least once between two changes of the room.
+    pub(crate) fn check(&mut self, server: &ServerEnd) {
+        let (limits, session) = (&self.limits, &server.session);
+        let heard = server.heard().len() - std::mem::replace(&mut self.heard, server.heard().len());
+        let turns = server.turns() - std::mem::replace(&mut self.turns, server.turns());
+        let most = turns.saturating_mul(limits.events_per_turn.max(1));
+        assert!(heard <= most, "{heard} commands in {turns} turns");
+        assert!(heard == 0 || server.room.out > 0, "a command began without room");
+        assert!(self.stopped.is_none_or(|stopped| self.heard <= stopped), "the server stops, and begins one");
+        let (owed, longest) = (server.owed(), limits.longest_reply());
+        assert!(owed <= limits.in_flight, "{owed} commands are held");
+        let is_reserved = (owed * HEAD..=owed * longest).contains(&session.kept_out());
+        assert!(is_reserved || session.has_waiting(), "{} bytes for {owed} answers", session.kept_out());
+        let out = server.unsent() + session.kept_out();
+        let begins = if heard > 0 { limits.owed.min(server.room.out) } else { limits.owed };
+        let most = begins + longest + SMALL;
+        assert!(out <= most, "{out} bytes are unsent or owed, of at most {most}");
+        let come = session.kept_come();
+        let body = usize::try_from(limits.body).unwrap_or(usize::MAX);
+        let is_reading = session.wants_read(server.unsent()) && !session.is_handshaking();
+        let most = match is_reading && turns > 0 {
+            true => server.room.come.min(body).max(HEAD),
+            false => body + HEAD + READ,
+        };
+        let most = most + self.record;
+        assert!(come <= most, "{come} bytes of what came are kept, of at most {most}");
+    }
+
+    /// The pair is at rest, nothing is short any more, and neither side has said goodbye: what is there has
+    /// begun.
+    pub(crate) fn check_rest(&self, server: &ServerEnd) {
+        let (limits, session) = (&self.limits, &server.session);
+        let waits = server.unsent() + session.kept_out();
+        let is_free =
+            server.owed() < limits.in_flight && server.unsent() <= limits.unsent && waits <= limits.owed;
+        if server.ended().is_some() || session.is_handshaking() {
+            return;
+        }
+        assert!(!session.is_starved() && !session.yields(), "a lost wake-up");
+        assert!(!is_free || session.wants_read(server.unsent()), "a command waits that may begin");
+    }
+}
+
+/// Bytes that are reserved for a held command's answer: the least is a head, the most the longest reply.
+pub(crate) const RESERVES: [Option<usize>; 4] = [None, Some(0), Some(10_000), Some(100_000)];
+
+/// What the other connections leave to this one.
+pub(crate) const ROOMS: [Room; 6] = [
+    Room { out: usize::MAX, come: usize::MAX },
+    Room { out: 0, come: 0 },
+    Room { out: usize::MAX, come: 0 },
+    Room { out: 0, come: usize::MAX },
+    Room { out: 1, come: 100 },
+    Room { out: 10_000, come: 1_000 },
+];
+
 /// Gives every held command its answer, and the session the turns for it, until none is owed.
 pub(crate) fn answer_all(server: &mut ServerEnd) -> bool {
     let owed: Vec<_> =
         server.all_held().iter().filter(|(_, to)| server.session.is_owed(to)).cloned().collect();
     for (line, to) in &owed {
-        server.answer_to(*to, line);
+        server.answer_or_fail(*to, line);
     }
     !owed.is_empty()
 }
@@ -109,6 +189,11 @@ fn gives_each_its_final_answer(said: &[Said], must: &[Said], told: &[Told]) {
         );
     }
 }
+
+/// An error, and the last words, beside what was reserved.
+const SMALL: usize = 2 * HEAD;
+/// The most that a turn reads.
+const READ: usize = 64 * 1024;
 
 impl Said {
     fn is_cancel(&self) -> bool {

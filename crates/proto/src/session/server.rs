@@ -170,7 +170,9 @@ impl ServerSession {
         self.sent = self.sealed.saturating_sub(io.unsent as u64);
         self.is_paused = !self.wants_read(io.unsent);
         self.held = Held::No;
-        io.plain.turn.room = io.room;
+        // A command whose body is on its way is of the turn in which it may end.
+        let begun = usize::from(matches!(self.phase, Phase::Receiving(_)));
+        io.plain.turn = TurnBounds { room: io.room, begun };
         // Taken whole: an idle connection owns no buffer.
         io.replies.append(&mut std::mem::take(&mut self.waiting));
         if let Some(left) = self.left.take() {
@@ -259,6 +261,9 @@ impl ServerSession {
                         }
                         self.refuse_body(Code::Overloaded, NO_ROOM, replies);
                         continue;
+                    }
+                    if self.input == Input::Stopped {
+                        return None; // it had waited, and will not begin
                     }
                     self.held = self.hold_answer(turn, replies.len());
                     if self.held != Held::No {

@@ -115,6 +115,21 @@ fn what_is_starved_still_ends_in_words_when_the_server_stops() {
 }
 
 #[test]
+fn what_waits_for_room_with_its_body_does_not_begin_once_the_server_stops() {
+    let mut pair = holding(Pair::clear());
+    pair.client.raw("PUT a\r\nSequence: 1\r\nSize: 4\r\n\r\nbo");
+    pair.drive();
+    pair.server.room = NO_ROOM;
+    pair.client.raw("dy");
+    pair.drive();
+    pair.server.stop();
+    pair.server.give(Room::default());
+    pair.drive();
+    assert!(pair.server.heard().is_empty());
+    assert_eq!(pair.client.read(), ["1: shutting-down", "shutting-down"]);
+}
+
+#[test]
 fn whoever_is_starved_is_neither_idle_nor_late() {
     let mut pair = holding(Pair::new());
     pair.server.room = NO_ROOM;
@@ -183,6 +198,19 @@ fn a_turn_runs_as_many_commands_as_it_may_and_the_next_goes_on() {
     pair.drive();
     assert_eq!(pair.client.read().len(), 10);
     assert!(pair.server.turns() - before <= 5);
+}
+
+#[test]
+fn a_command_whose_body_ends_in_a_turn_is_one_of_those_that_it_runs() {
+    let mut pair = holding(Setup::default().limits(|limits| limits.events_per_turn = 2).clear());
+    pair.client.raw("PUT a\r\nSequence: 1\r\nSize: 4\r\n\r\nbo");
+    pair.drive();
+    pair.client.raw("dyGET b\r\nSequence: 2\r\n\r\nGET c\r\nSequence: 3\r\n\r\n");
+    pair.client_turn(usize::MAX);
+    pair.server_turn(usize::MAX);
+    assert_eq!(pair.server.heard(), ["PUT a", "GET b"]);
+    pair.drive();
+    assert_eq!(pair.server.heard().len(), 3);
 }
 
 #[test]

@@ -33,8 +33,8 @@ fn a_schedule_is_played_as_it_is_printed() {
         Step::Say(Command { number, name, sequence, size: None, timeout: None, head: None })
     };
     let sequences = [Some(2), Some(3), Some(5), Some(8), None, Some(12), Some(13), Some(15), None];
-    let mut steps: Vec<Step> =
-        (1..).zip(sequences).map(|(number, sequence)| hold(number, sequence)).collect();
+    let mut steps = vec![Step::Reserve(0)];
+    steps.extend((1..).zip(sequences).map(|(number, sequence)| hold(number, sequence)));
     steps.extend([Step::Write(usize::MAX), Step::Fin(0)]);
     let seen = Stage::new().play(&Schedule { is_tls: false, is_early: false, steps }).unwrap();
     assert_eq!(seen.get("end: of the client, cut off"), Some(&1));
@@ -43,6 +43,12 @@ fn a_schedule_is_played_as_it_is_printed() {
 /// What two thousand schedules must have come to, or they prove little.
 const KINDS: &[&str] = &[
     "OK",
+    "a command waits: its turn is over",
+    "a command waits: there is no room",
+    "a command waits: too much is owed",
+    "a command waits: too much is unsent",
+    "a head is too slow where room is short",
+    "an answer is longer than what was reserved",
     "bad-command",
     "body-too-large",
     "cancelled",
@@ -53,6 +59,8 @@ const KINDS: &[&str] = &[
     "not-found",
     "not-permitted",
     "overloaded",
+    "overloaded: its body is too slow where room is short",
+    "overloaded: no room for its body",
     "removed",
     "shutting-down",
     "slow-reader",

@@ -175,6 +175,22 @@ impl ServerEnd {
         self.wakers.now = true;
     }
 
+    /// Answers a held command between turns as the server does: `failed`, if the answer is longer than what was
+    /// reserved for it; whether it was not.
+    pub fn answer_or_fail(&mut self, to: ReplyTo, body: impl AsRef<[u8]>) -> bool {
+        self.wakers.now = true;
+        self.session.between_turns(|session, replies| {
+            let answered = session.ok(&to, replies, |reply| {
+                reply.body(body.as_ref());
+                Ok(())
+            });
+            if answered.is_err() {
+                session.error(&to, replies, Code::Failed, "the answer is too long");
+            }
+            answered.is_ok()
+        })
+    }
+
     /// Answers a held command between turns, with an error.
     pub fn answer_error(&mut self, line: &str, code: Code) {
         let to = self.held(line);

@@ -1,11 +1,12 @@
 //! Plays schedules: a client, a server with a scripted handler, a network that splits, delays, cuts and ends,
-//! and a clock, all moved by the steps of a [`Schedule`]; after each the model is asked whether the
+//! the room that other connections leave, and a clock, all moved by the steps of a [`Schedule`]; after each the model is asked whether the
 //! protocol allows what came of it.
 //!
 //! [`run_many`] is for tests: a schedule that fails is made small and printed as the Rust that plays it again.
 
 mod model;
 mod network;
+mod room;
 mod said;
 mod schedule;
 mod shrink;
@@ -84,6 +85,9 @@ impl Stage {
 
 fn limit(limits: &mut Limits) {
     (limits.body, limits.in_flight, limits.unsent, limits.timeout) = (BODY, IN_FLIGHT, UNSENT, TIMEOUT);
+    // A reply may have as much as what was taken, and no more.
+    (limits.owed, limits.reply, limits.events_per_turn) = (OWED, 0, EVENTS);
+    limits.pressed = PRESSED;
 }
 
 /// Bytes of a body: more than one record holds.
@@ -91,5 +95,12 @@ const BODY: u64 = 20_000;
 const IN_FLIGHT: usize = 4;
 /// Bytes of unsent replies: one body, and a little.
 const UNSENT: usize = 25_000;
+/// Bytes unsent or owed: two of the longest replies are reserved, or each of those that may be in flight has the
+/// least that is reserved.
+const OWED: usize = 40_000;
+/// Commands that a turn may run.
+const EVENTS: usize = 3;
+/// The patience where there is no room.
+const PRESSED: Duration = Duration::from_secs(1);
 /// The longest `Timeout`.
 const TIMEOUT: Duration = Duration::from_secs(60);

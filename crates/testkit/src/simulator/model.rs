@@ -18,6 +18,8 @@ pub(super) struct Model {
     closing: Option<String>,
     /// The last command that was told the closing code.
     told: Option<usize>,
+    /// Bytes of commands that the server has read, and when the last of them came.
+    pub(super) came: (usize, Duration),
     /// The reply to the whole connection.
     pub(super) last_word: Option<String>,
 }
@@ -66,6 +68,7 @@ impl Model {
         check(command.name != Name::NoBody || body.is_empty(), || {
             format!("{line} was refused, and is heard")
         })?;
+        check(!said.is_overloaded(), || format!("there was no room for {line}, and it is heard"))?;
         check(self.said[at..].iter().all(|said| said.heard.is_none()), || format!("{line} is heard late"))?;
         check(!self.said[..at].iter().any(Said::is_fatal), || format!("{line} stood behind the end"))?;
         check(!self.is_taken(at, heard.stream), || format!("the sequence of {line} was not free"))?;
@@ -137,9 +140,9 @@ impl Model {
     /// Section 6: before the reply to the connection each begun command is told the closing code, in the order
     /// in which they began; whose own fault it is, first.
     fn check_order(&mut self, at: usize, word: &str) -> Result<(), String> {
-        let closes = word == "failed"
-            || word == "body-too-large"
-            || Code::parse(word).is_some_and(Code::is_of_connection);
+        let is_failure = word == "failed" && self.said[at].answer != Some(Told::TooLong);
+        let closes =
+            is_failure || word == "body-too-large" || Code::parse(word).is_some_and(Code::is_of_connection);
         match &self.closing {
             Some(code) => check(code == word, || format!("{word} stands among the last words, {code}"))?,
             None if !closes => return Ok(()),
@@ -160,7 +163,7 @@ impl Model {
             "OK" => is_heard && said.expected().as_deref() == Some(body),
             "not-found" => is_heard && said.answer == Some(Told::Error),
             "not-permitted" => !is_heard && command.name == Name::NoBody && command.body_size() > 0,
-            "overloaded" => !is_heard && at >= super::IN_FLIGHT,
+            "overloaded" => !is_heard && (at >= super::IN_FLIGHT || said.short.is_some()),
             "cancelled" => self.said[at..].iter().any(
                 |later| matches!(later.what, What::Cancel(sequence) if Some(sequence) == command.sequence),
             ),
@@ -170,6 +173,8 @@ impl Model {
             code => Code::parse(code).is_some_and(Code::is_of_connection),
         };
         check(is_so, || format!("{} cannot be told that", command.line()))?;
+        let is_overloaded = word == "overloaded" || word == "timed-out" || !said.is_overloaded();
+        check(is_overloaded, || format!("there was no room for {}", command.line()))?;
         check(word == "OK" || body.is_empty(), || "an error has no body here".to_owned())
     }
 
@@ -191,7 +196,9 @@ impl Model {
             let is_passed = said.outcome.is_some() || said.may_be_passed();
             // The answer of one that was too many may be among what a FIN leaves unsaid.
             let may_be_too_many = !end.is_said && command.sequence.is_some() && at >= super::IN_FLIGHT;
-            if end.runs_all && is_whole && !is_passed && !may_be_too_many {
+            // Whoever waits to begin is not idle.
+            let is_idle = end.code == Some(Code::Idle) && self.last_word.is_some();
+            if (end.runs_all || is_idle) && is_whole && !is_passed && !may_be_too_many {
                 check(is_heard, || format!("{line} was there, and never begun"))?;
             }
             if end.is_said && end.runs_all && is_whole && !end.has_lost {

@@ -18,7 +18,7 @@ fn said(names: &[Name]) -> Model {
 
 fn hear(model: &mut Model, line: &str, delivered: usize) -> Result<(), String> {
     let stream = Stream { handed: delivered, unsent: 0 };
-    model.hear(line, b"", delivered, Heard { at: Duration::ZERO, stream })
+    model.hear(line, b"", delivered, Heard { at: Duration::ZERO, stream, reserved: 0 })
 }
 
 fn read(model: &mut Model, sequence: &str, code: Option<&str>, body: &str) -> Result<(), String> {
@@ -91,4 +91,47 @@ fn an_end_leaves_nothing_begun_unanswered_and_nothing_whole_undone() {
     assert_eq!(model.check_end(&closed, 10), Ok(()));
     let idle = End { code: Some(Code::Idle), ..closed };
     assert!(model.check_end(&idle, 10).is_err(), "the peer was told another code");
+}
+
+/// A command of this name with a body of 90 bytes behind its head of ten; the handler was told of it at once.
+fn coming(name: Name) -> Model {
+    let mut model = Model::default();
+    let (number, sequence, size) = (0, Some(0), Some(90));
+    let command = Command { number, name, sequence, size, timeout: None, head: None };
+    model.say(Said::new(What::Command(command), (0, 10, 100), Duration::ZERO));
+    model.meet(10, Duration::ZERO);
+    model.announce(&format!("{} 0", name.word()), Duration::ZERO);
+    model
+}
+
+#[test]
+fn a_body_without_room_is_refused_and_no_other() {
+    let mut model = coming(Name::Echo);
+    model.keep(60, 50, true);
+    assert!(read(&mut model, "0", Some("overloaded"), "").is_err(), "there was room for all of it");
+    model.keep(100, 0, true);
+    assert!(read(&mut model, "0", Some("overloaded"), "").is_err(), "it was complete");
+    model.keep(61, 50, true);
+    assert!(hear(&mut model, "ECHO 0", 100).is_err(), "there was no room for it");
+    assert_eq!(read(&mut model, "0", Some("overloaded"), ""), Ok(()));
+    let mut model = coming(Name::Echo);
+    model.keep(61, 50, true);
+    assert!(read(&mut model, "0", Some("shutting-down"), "").is_err(), "it has its answer");
+}
+
+#[test]
+fn who_stands_still_where_room_is_short_is_slow_and_nobody_else() {
+    let (late, reads) = (crate::simulator::PRESSED + Duration::from_millis(1), Some(Duration::ZERO));
+    let mut model = coming(Name::Echo);
+    assert!(model.press(50, crate::simulator::PRESSED, true, reads).is_err(), "there is time");
+    assert!(model.press(100, late, true, reads).is_err(), "it is complete");
+    assert!(model.press(50, late, false, reads).is_err(), "it stands still");
+    assert_eq!(model.press(50, late, true, reads), Ok(()));
+    assert_eq!(read(&mut model, "0", Some("overloaded"), ""), Ok(()));
+    assert!(coming(Name::NoBody).press(50, late, true, reads).is_err(), "nothing of it is kept");
+    let mut model = said(&[Name::Echo]);
+    model.meet(5, Duration::ZERO);
+    assert!(model.press(5, late, false, reads).is_err(), "a head stands still");
+    assert_eq!(model.press(5, late, false, None), Ok(()), "the server does not read");
+    assert_eq!(model.press(5, late, true, reads), Ok(()));
 }

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use pinwire_proto::code::Code;
-use pinwire_proto::limits::Limits;
+use pinwire_proto::limits::{self, HEAD, Limits};
 
 use super::model::check;
 use crate::pair::Pair;
@@ -34,6 +34,8 @@ pub(super) struct Network {
     pub(super) has_lost: bool,
     /// Whether the client can still say something.
     pub(super) is_open: bool,
+    /// Since when each turn has left the server reading on.
+    reads: Option<Duration>,
     /// When the server's sweep last came by.
     pub(super) swept: Duration,
 }
@@ -66,6 +68,7 @@ impl Network {
             is_gone: false,
             has_lost: false,
             is_open: true,
+            reads: None,
             swept: Duration::ZERO,
         }
     }
@@ -117,11 +120,14 @@ impl Network {
         }
         let server = &self.pair.server;
         let before = Stream { handed: self.pair.down.log().len(), unsent: server.unsent() };
-        let coming = server.announced().last().cloned();
         let was_closed = server.session.is_closed();
         let moved = self.pair.server_turn(most);
         check(!was_closed || self.begun().is_empty(), || "a command began behind the end".to_owned())?;
-        self.check_bounds(before, coming.as_ref())?;
+        self.check_begun(before)?;
+        if moved {
+            self.check_come()?;
+            self.reads = self.is_reading().then(|| self.reads.unwrap_or(self.now()));
+        }
         self.began.resize(self.pair.server.heard().len(), before);
         self.look()?;
         Ok(moved)
@@ -132,18 +138,102 @@ impl Network {
         &self.pair.server.bodies()[self.began.len()..]
     }
 
-    /// Above the bound no further command begins, not even one already read: all that is unsent but the last
-    /// answer is below it. (A command begins with its head: one whose body was still `coming` runs in any case.)
-    fn check_bounds(&self, before: Stream, coming: Option<&String>) -> Result<(), String> {
-        let server = &self.pair.server;
+    /// Above the bounds no further command begins, not even one already read: all that is unsent or owed but
+    /// the last answer is below them.
+    fn check_begun(&self, before: Stream) -> Result<(), String> {
+        let (server, limits) = (&self.pair.server, &self.limits);
         let owed = server.owed();
-        check(owed <= self.limits.in_flight, || format!("{owed} commands are in flight"))?;
-        let Some(last) = self.begun().last().filter(|_| server.heard().last() != coming) else {
-            return Ok(());
-        };
+        check(owed <= limits.in_flight, || format!("{owed} commands are in flight"))?;
+        let count = self.begun().len();
+        check(count <= limits.events_per_turn, || format!("a turn ran {count} commands"))?;
+        let Some(last) = self.begun().last() else { return Ok(()) };
+        check(server.room.out > 0, || "a command began without room".to_owned())?;
         let said = self.pair.down.log().len() + server.unsent() - before.handed;
-        let is_below = said <= self.limits.unsent + last.len() + SMALL;
-        check(is_below, || format!("a command began above the bound: {said} bytes are unsent"))
+        check(said <= limits.unsent + last.len() + SMALL, || {
+            format!("a command began above the bound: {said} bytes are unsent")
+        })?;
+        let is_held = server.all_held().last().is_some_and(|(line, _)| Some(line) == server.heard().last());
+        let of_last = if is_held { self.reserved() } else { last.len() } + SMALL;
+        let waits = said + server.session.kept_out();
+        check(waits <= limits.owed.min(server.room.out).saturating_add(of_last), || {
+            format!("a command began above the bound: {waits} bytes are unsent or owed")
+        })
+    }
+
+    fn is_reading(&self) -> bool {
+        let server = &self.pair.server;
+        server.session.wants_read(server.unsent()) && !server.session.is_handshaking()
+    }
+
+    /// Since when the server has read whatever comes, if it does.
+    pub(super) fn reads_since(&self) -> Option<Duration> {
+        self.reads.filter(|_| self.is_reading())
+    }
+
+    /// Whether a command waits although nothing is short and nothing else is to come.
+    pub(super) fn may_go_on(&self) -> bool {
+        let (server, limits) = (&self.pair.server, &self.limits);
+        let is_free = server.owed() < limits.in_flight
+            && server.unsent() <= limits.unsent
+            && server.unsent() + server.session.kept_out() <= limits.owed;
+        is_free && server.ended().is_none() && !self.is_reading() && !server.session.is_handshaking()
+    }
+
+    /// What keeps a command waiting, if one does.
+    pub(super) fn waits(&self) -> Option<&'static str> {
+        let server = &self.pair.server;
+        let (unsent, session) = (server.unsent(), &server.session);
+        match session.ended() {
+            Some(_) => None,
+            _ if session.yields() => Some("its turn is over"),
+            _ if session.is_starved() => Some("there is no room"),
+            _ if unsent > self.limits.unsent => Some("too much is unsent"),
+            _ if unsent + session.kept_out() > self.limits.owed && session.kept_come() > 0 => {
+                Some("too much is owed")
+            }
+            _ => None,
+        }
+    }
+
+    /// Bytes that are reserved for a command that is held now.
+    pub(super) fn reserved(&self) -> usize {
+        let asked = self.pair.server.script.reserves.unwrap_or(usize::MAX);
+        asked.clamp(HEAD, self.limits.longest_reply())
+    }
+
+    /// What a client that never reads may cost.
+    pub(super) fn check_out(&self) -> Result<(), String> {
+        let waits = self.pair.server.unsent() + self.pair.server.session.kept_out();
+        let most = self.limits.owed + self.limits.longest_reply() + SMALL;
+        check(waits <= most, || format!("{waits} bytes are unsent or owed"))
+    }
+
+    /// What a turn keeps of what has come: of a body as much as there is room for, else an incomplete head, and
+    /// an incomplete record; where the session does not read on, what it had read by then too.
+    fn check_come(&self) -> Result<(), String> {
+        let server = &self.pair.server;
+        let kept = server.session.kept_come();
+        let most = match self.is_reading() {
+            true => server.room.come.min(self.limits.body as usize).max(HEAD),
+            false => self.limits.body as usize + HEAD + READ,
+        };
+        let record = if self.is_clear { 0 } else { limits::RECORD };
+        check(kept <= most + record, || format!("{kept} bytes of what came are kept, of at most {most}"))
+    }
+
+    /// The server is short of room, and looks who is slow; whether the session says that the client is.
+    pub(super) fn press(&mut self) -> bool {
+        let now = self.pair.now();
+        if self.is_stuck(self.limits.pressed) {
+            self.pair.server.close_with(Code::SlowReader, "");
+        }
+        self.pair.server.press(now)
+    }
+
+    /// Whether the client has read too little for so long.
+    fn is_stuck(&self, patience: Duration) -> bool {
+        let now = self.pair.now().instant;
+        self.stuck.is_some_and(|(since, _)| now > since + patience) && self.closed.is_none()
     }
 
     /// How the stream to the client stood at the beginning of the turn in which this command was heard.
@@ -161,17 +251,6 @@ impl Network {
             self.write(&early);
         }
         moved
-    }
-
-    /// Both talk until neither has anything more to say.
-    pub(super) fn drive(&mut self) -> Result<(), String> {
-        for _ in 0..MOST_TURNS {
-            let moved = self.up(usize::MAX)?;
-            if !self.down(usize::MAX) && !moved {
-                return Ok(());
-            }
-        }
-        Err("the pair never comes to rest".to_owned())
     }
 
     /// The client's side ends; the last so many bytes on their way never arrive.
@@ -207,8 +286,7 @@ impl Network {
         if is_over && !self.is_gone {
             self.leave();
         }
-        if self.stuck.is_some_and(|(since, _)| now > since + self.limits.slow_reader) && self.closed.is_none()
-        {
+        if self.is_stuck(self.limits.slow_reader) {
             self.pair.server.close_with(Code::SlowReader, "");
         }
         self.look()
@@ -252,5 +330,5 @@ const RECORD: usize = 16_000;
 /// Bytes that a reader must take within `Limits::slow_reader`, unless it takes everything; as the server has it.
 const FAIR: usize = 16 * 1024;
 
-/// More turns than any schedule needs.
-const MOST_TURNS: usize = 20_000;
+/// The most that a turn reads.
+const READ: usize = 64 * 1024;

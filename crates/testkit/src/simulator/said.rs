@@ -15,6 +15,10 @@ pub(super) struct Said {
     pub(super) at: Duration,
     /// When its head was read, if a body follows it.
     pub(super) announced: Option<Duration>,
+    /// When its first byte was read.
+    pub(super) met: Option<Duration>,
+    /// Whether there was no room for what had come of its body.
+    pub(super) short: Option<Short>,
     pub(super) heard: Option<Heard>,
     /// Whether the client had not read the final answer of an earlier command with this sequence.
     pub(super) is_duplicate: bool,
@@ -29,6 +33,19 @@ pub(super) struct Said {
 pub(super) struct Heard {
     pub(super) at: Duration,
     pub(super) stream: Stream,
+    /// Bytes that are reserved for its answer, if it is held.
+    pub(super) reserved: usize,
+}
+
+/// Why a body is answered `overloaded`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Short {
+    /// More of it had come than there was room for, when the connection ended otherwise: perhaps it is not.
+    Perhaps,
+    /// More of it had come than there was room for.
+    OfRoom,
+    /// It came too slowly while the server was short of room.
+    OfTime,
 }
 
 pub(super) enum What {
@@ -43,6 +60,8 @@ pub(super) enum What {
 #[derive(Clone, PartialEq, Eq)]
 pub(super) enum Told {
     Ok(Vec<u8>),
+    /// An answer longer than what was reserved for it.
+    TooLong,
     Error,
     Panic,
 }
@@ -50,7 +69,8 @@ pub(super) enum Told {
 impl Said {
     pub(super) fn new(what: What, (start, head, end): (usize, usize, usize), at: Duration) -> Said {
         let (announced, heard, answer, outcome) = (None, None, None, None);
-        Said { what, start, head, end, at, announced, heard, is_duplicate: false, answer, outcome }
+        let (met, short, is_duplicate) = (None, None, false);
+        Said { what, start, head, end, at, announced, met, short, heard, is_duplicate, answer, outcome }
     }
 
     pub(super) fn command(&self) -> Option<&Command> {
@@ -78,8 +98,24 @@ impl Said {
     /// Whether its body may be read over.
     pub(super) fn may_be_passed(&self) -> bool {
         self.command().is_some_and(|command| {
-            command.body_size() > 0 && (command.name == Name::NoBody || command.timeout.is_some())
+            let is_unwanted = command.name == Name::NoBody || self.short.is_some();
+            command.body_size() > 0 && (is_unwanted || command.timeout.is_some())
         })
+    }
+
+    /// Whether it was answered `overloaded` for its body, and will not be heard.
+    pub(super) fn is_overloaded(&self) -> bool {
+        matches!(self.short, Some(Short::OfRoom | Short::OfTime))
+    }
+
+    /// Whether so many bytes of the stream end in its body, which the handler was told of and has not got.
+    pub(super) fn is_coming(&self, delivered: usize) -> bool {
+        self.announced.is_some() && self.heard.is_none() && self.head <= delivered && delivered < self.end
+    }
+
+    /// Whether what comes of its body is kept.
+    pub(super) fn is_kept(&self) -> bool {
+        !self.is_overloaded() && self.command().is_some_and(|command| command.name != Name::NoBody)
     }
 
     /// How long it may wait.

@@ -39,6 +39,12 @@ pub enum Step {
     Down(usize),
     /// So many bytes may wait on the way to the client from now on.
     Room(usize),
+    /// The server's other connections leave it so many bytes from now on: for replies, and for what comes.
+    Give(usize, usize),
+    /// From now on so many bytes are reserved for the answer of each command that is held.
+    Reserve(usize),
+    /// The server is short of room, and looks who is slow.
+    Press,
     /// So many milliseconds pass, and the server's sweep comes by.
     Wait(u64),
     /// So many milliseconds pass, and the sweep does not come by yet.
@@ -101,10 +107,16 @@ impl Schedule {
         let mut rng = Rng::with_seed(seed);
         let is_tls = rng.u8(0..4) == 0;
         let length = rng.usize(4..60);
-        let mut maker =
-            Maker { is_tls, is_early: false, number: 0, spare: rng.bool(), is_slow: rng.u8(0..4) == 0, rng };
+        let (spare, is_slow, is_short) = (rng.bool(), rng.u8(0..4) == 0, rng.u8(0..3) == 0);
+        let mut maker = Maker { is_tls, is_early: false, number: 0, spare, is_slow, is_short, rng };
         maker.is_early = is_tls && maker.rng.bool();
-        let mut steps: Vec<Step> = if maker.is_early { maker.opening() } else { Vec::new() };
+        let mut steps: Vec<Step> = if maker.rng.bool() { vec![maker.reservation()] } else { Vec::new() };
+        if maker.is_slow {
+            steps.push(Step::Room(maker.rng.usize(0..2_000)));
+        }
+        if maker.is_early {
+            steps.extend(maker.opening());
+        }
         steps.extend((0..length).map(|at| maker.step(at * 3 > length * 2)));
         Schedule { is_tls, is_early: maker.is_early, steps }
     }
@@ -121,6 +133,8 @@ struct Maker {
     spare: bool,
     /// Whether the client reads little.
     is_slow: bool,
+    /// Whether other connections take the room.
+    is_short: bool,
 }
 
 impl Maker {
@@ -150,12 +164,16 @@ impl Maker {
     }
 
     fn step(&mut self, is_late: bool) -> Step {
+        if self.is_short && self.rng.u8(0..4) == 0 {
+            return self.shortage();
+        }
         match self.rng.u8(0..100) {
             0..30 => Step::Say(self.command()),
             30..46 => Step::Write(self.amount()),
             46..66 => Step::Up(self.amount()),
             66..68 if self.is_slow => Step::Room(usize::MAX),
             66..73 if self.is_slow => Step::Room(self.rng.usize(0..2_000)),
+            73 if self.is_slow => Step::Wait(self.rng.u64(1_000..40_000)),
             66..76 => Step::Down(self.amount()),
             76 if self.rng.bool() => Step::Clock(self.seconds()),
             76 => Step::Drift(self.time()),
@@ -166,6 +184,24 @@ impl Maker {
             _ if self.spare && !is_late => Step::Up(usize::MAX),
             _ => self.end(),
         }
+    }
+
+    /// Around nothing, and around what the server's limits are and bodies have.
+    fn shortage(&mut self) -> Step {
+        const OUT: [usize; 8] = [0, 0, 1, 1_000, 9_000, 30_000, usize::MAX, usize::MAX];
+        const COME: [usize; 8] = [0, 1, 100, 1_023, 8_064, 19_999, usize::MAX, usize::MAX];
+        match self.rng.u8(0..10) {
+            0..4 => Step::Give(OUT[self.rng.usize(0..OUT.len())], COME[self.rng.usize(0..COME.len())]),
+            4..6 => self.reservation(),
+            6 => Step::Drift([999, 1_000, 1_001, 3_000][self.rng.usize(0..4)]),
+            7 => Step::Wait([1_001, 600_001][self.rng.usize(0..2)]),
+            _ => Step::Press,
+        }
+    }
+
+    fn reservation(&mut self) -> Step {
+        const BYTES: [usize; 5] = [0, HEAD + 1, 10_000, 20_000, usize::MAX];
+        Step::Reserve(BYTES[self.rng.usize(0..BYTES.len())])
     }
 
     fn end(&mut self) -> Step {
@@ -205,9 +241,11 @@ impl Maker {
         Command { number: self.number, name, sequence, size, timeout, head }
     }
 
-    /// A body's size; a schedule that spares the connection has none above the limit.
+    /// A body's size; a schedule that spares the connection has none above the limit, and one whose client
+    /// reads little has large ones to echo.
     fn body(&mut self) -> u64 {
-        let size = self.size();
+        let is_large = self.is_slow && self.rng.u8(0..3) == 0;
+        let size = if is_large { self.rng.u64(8_000..=super::BODY) } else { self.size() };
         if self.spare { size.min(super::BODY) } else { size }
     }
 

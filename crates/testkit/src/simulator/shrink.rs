@@ -67,6 +67,11 @@ fn simpler(step: &Step) -> Vec<Step> {
         Step::Up(most) => amounts(*most).into_iter().map(Step::Up).collect(),
         Step::Down(most) => amounts(*most).into_iter().map(Step::Down).collect(),
         Step::Room(most) => amounts(*most).into_iter().map(Step::Room).collect(),
+        Step::Reserve(bytes) => amounts(*bytes).into_iter().map(Step::Reserve).collect(),
+        Step::Give(out, come) => {
+            let outs = amounts(*out).into_iter().map(|out| Step::Give(out, *come));
+            outs.chain(amounts(*come).into_iter().map(|come| Step::Give(*out, come))).collect()
+        }
         Step::Answer(number, size) if *size > 0 => {
             vec![Step::Answer(*number, 0), Step::Answer(*number, size / 2)]
         }
@@ -83,7 +88,7 @@ fn simpler(step: &Step) -> Vec<Step> {
 /// All of it, or half.
 fn amounts(most: usize) -> Vec<usize> {
     match most {
-        usize::MAX | 1 => Vec::new(),
+        usize::MAX | 0 | 1 => Vec::new(),
         _ => vec![usize::MAX, most / 2],
     }
 }

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use pinwire_proto::code::Code;
-use pinwire_proto::session::Disconnect;
+use pinwire_proto::session::{Disconnect, Room};
 
 use super::Seen;
 use super::model::{End, Model, check};
 use super::network::Network;
-use super::said::{Heard, Said, Told, What};
+use super::said::{Heard, Said, Short, Told, What};
 use super::schedule::{Name, Schedule, Step};
 use super::text::{Text, evil};
 use crate::pair::Setup;
@@ -33,6 +33,8 @@ pub(super) struct World {
     is_barred: bool,
     /// Whether the server had to end without a word: there was no TLS yet to say it in.
     is_silent: bool,
+    /// What kept commands waiting.
+    waits: Seen,
 }
 
 impl World {
@@ -61,6 +63,7 @@ impl World {
             is_greeted: false,
             is_barred: false,
             is_silent: false,
+            waits: Seen::new(),
         }
     }
 
@@ -79,15 +82,18 @@ impl World {
             Step::Cancel(sequence, size) => self.say(What::Cancel(*sequence), Text::cancel(*sequence, *size)),
             Step::Break(name) => self.say(What::Breach, Text::breach(name).0),
             Step::Write(most) => self.write(*most),
-            Step::Up(most) => drop(self.network.up(*most)?),
+            Step::Up(most) => drop(self.turn(*most)?),
             Step::Down(most) => drop(self.network.down(*most)),
             Step::Room(most) => self.network.pair.down.room = *most,
+            Step::Give(out, come) => self.network.pair.server.give(Room { out: *out, come: *come }),
+            Step::Reserve(bytes) => self.network.pair.server.script.reserves = Some(*bytes),
+            Step::Press => self.press()?,
             Step::Wait(millis) => self.network.pass(Duration::from_millis(*millis))?,
             Step::Drift(millis) => self.network.pair.drift(Duration::from_millis(*millis)),
             Step::Clock(seconds) => self.network.pair.set_clock(*seconds),
-            Step::Answer(number, size) => self.answer(*number, Told::Ok(evil(*size))),
-            Step::Refuse(number) => self.answer(*number, Told::Error),
-            Step::Panic(number) => self.answer(*number, Told::Panic),
+            Step::Answer(number, size) => self.answer(*number, Told::Ok(evil(*size)))?,
+            Step::Refuse(number) => self.answer(*number, Told::Error)?,
+            Step::Panic(number) => self.answer(*number, Told::Panic)?,
             Step::Stop => {
                 // Behind a close_notify or a FIN it has no other effect than these.
                 self.has_stopped |= !self.has_notified && !self.has_ended;
@@ -138,34 +144,88 @@ impl World {
         }
     }
 
+    /// The server has a turn, and at most so many bytes for it.
+    fn turn(&mut self, most: usize) -> Result<bool, String> {
+        let had_one = self.network.up(most)?;
+        self.observe()?;
+        if had_one {
+            let server = &self.network.pair.server;
+            let (delivered, is_open) = (self.network.delivered(), server.ended().is_none());
+            self.model.keep(delivered, server.room.come, is_open);
+            if let Some(why) = self.network.waits() {
+                *self.waits.entry(format!("a command waits: {why}")).or_default() += 1;
+            }
+        }
+        Ok(had_one)
+    }
+
+    /// Both talk until neither has anything more to say.
+    fn drive(&mut self) -> Result<(), String> {
+        for _ in 0..MOST_TURNS {
+            let had_turn = self.turn(usize::MAX)?;
+            if !self.network.down(usize::MAX) && !had_turn {
+                return self.observe();
+            }
+        }
+        Err("the pair never comes to rest".to_owned())
+    }
+
+    /// The server is short of room, and looks who is slow.
+    fn press(&mut self) -> Result<(), String> {
+        let is_early = self.network.pair.server.session.is_handshaking();
+        let is_slow = self.network.press();
+        let is_open = self.network.pair.server.ended().is_none();
+        self.is_silent |= is_early && !is_open;
+        if is_slow && !is_open {
+            *self.waits.entry("a head is too slow where room is short".to_owned()).or_default() += 1;
+        }
+        let must_read = self.network.reads_since();
+        self.model.press(self.network.delivered(), self.network.now(), is_slow, must_read.filter(|_| is_open))
+    }
+
     /// The handler says this to a held command, unless it has said something already.
-    fn answer(&mut self, number: u32, told: Told) {
-        let Some(said) = self.model.held(number).filter(|said| said.answer.is_none()) else { return };
+    fn answer(&mut self, number: u32, mut told: Told) -> Result<(), String> {
+        let Some(said) = self.model.held(number).filter(|said| said.answer.is_none()) else { return Ok(()) };
         let line = said.command().expect("a held command").line();
         let due = said.heard.zip(said.patience()).map(|(heard, patience)| heard.at + patience);
         let is_late = due.is_some_and(|due| due <= self.network.swept);
+        let reserved = said.heard.map_or(0, |heard| heard.reserved);
         let server = &mut self.network.pair.server;
+        let to = server.held(&line);
+        let is_owed = server.session.is_owed(&to);
         match &told {
-            Told::Ok(body) => server.answer(&line, body),
-            Told::Error => server.answer_error(&line, Code::NotFound),
+            Told::Ok(body) if server.answer_or_fail(to, body) => {
+                check(body.len() < reserved || !is_owed, || {
+                    format!("more is said to {line} than was reserved")
+                })?;
+            }
+            Told::Ok(body) => {
+                check(body.len() + HEAD_OF_OK > reserved, || format!("what was reserved for {line} is not"))?;
+                told = Told::TooLong;
+            }
+            Told::TooLong | Told::Error => server.answer_error(&line, Code::NotFound),
             Told::Panic => server.panic(&line),
         }
         if !is_late {
             said.answer = Some(told);
         }
+        Ok(())
     }
 
     /// Tells the model what came about since it was last told.
     fn observe(&mut self) -> Result<(), String> {
         self.greet()?;
+        self.network.check_out()?;
         let (now, delivered) = (self.network.now(), self.network.delivered());
+        self.model.meet(delivered, now);
         let server = &self.network.pair.server;
         for line in &server.announced()[self.announced..] {
             self.model.announce(line, now);
         }
         self.announced = server.announced().len();
         for (line, body) in server.heard().iter().zip(server.bodies()).skip(self.heard) {
-            let heard = Heard { at: now, stream: self.network.stood(self.heard) };
+            let (stream, reserved) = (self.network.stood(self.heard), self.network.reserved());
+            let heard = Heard { at: now, stream, reserved };
             self.model.hear(line, body, delivered, heard)?;
             check(!self.has_stopped, || format!("the server stops, and begins {line}"))?;
             self.heard += 1;
@@ -199,13 +259,15 @@ impl World {
         self.model.hear_last(&word)
     }
 
-    /// What was held back arrives, and everything that is held is answered.
+    /// What was held back arrives, there is room, and everything that is held is answered.
     fn settle(&mut self) -> Result<(), String> {
         self.write(usize::MAX);
         self.network.pair.down.room = usize::MAX;
+        self.network.pair.server.give(Room::default());
         loop {
-            self.network.drive()?;
-            self.observe()?;
+            self.drive()?;
+            let is_left = self.has_stopped || self.has_notified || self.has_ended;
+            check(is_left || !self.network.may_go_on(), || "a command waits that may begin".to_owned())?;
             let is_open = |said: &&Said| said.heard.is_some() && said.answer.is_none();
             let is_held = |said: &&Said| said.command().is_some_and(|command| command.name == Name::Hold);
             let open = self.model.said.iter().filter(is_open).filter(is_held);
@@ -214,7 +276,7 @@ impl World {
                 return Ok(());
             }
             for number in open {
-                self.answer(number, Told::Ok(evil(10)));
+                self.answer(number, Told::Ok(evil(10)))?;
                 self.model.held(number).expect("it was heard").answer.get_or_insert(Told::Error);
             }
         }
@@ -224,8 +286,7 @@ impl World {
         if self.network.pair.server.ended().is_none() {
             self.rest()?;
         }
-        self.network.drive()?;
-        self.observe()?;
+        self.drive()?;
         let end = self.end()?;
         self.model.check_end(&end, self.network.delivered())?;
         self.client_end(&end)?;
@@ -275,7 +336,19 @@ impl World {
     }
 
     fn seen(&self) -> Seen {
-        let mut seen = Seen::new();
+        let mut seen = self.waits.clone();
+        for said in self.model.said.iter().filter(|said| said.outcome.as_deref() == Some("overloaded")) {
+            let why = match said.short {
+                Some(Short::OfRoom) => "overloaded: no room for its body",
+                Some(Short::OfTime) => "overloaded: its body is too slow where room is short",
+                _ => continue,
+            };
+            *seen.entry(why.to_owned()).or_default() += 1;
+        }
+        let too_long = self.model.said.iter().filter(|said| said.answer == Some(Told::TooLong)).count();
+        if too_long > 0 {
+            seen.insert("an answer is longer than what was reserved".to_owned(), too_long as u64);
+        }
         let outcomes = self.model.said.iter().filter_map(|said| said.outcome.clone());
         outcomes.for_each(|word| *seen.entry(word).or_default() += 1);
         let read_on = self.model.said.windows(2).filter(|two| two[1].heard.is_some());
@@ -302,3 +375,9 @@ impl World {
         seen
     }
 }
+
+/// Bytes of an OK's head here, at most.
+const HEAD_OF_OK: usize = 60;
+
+/// More turns than any schedule needs.
+const MOST_TURNS: usize = 20_000;
