@@ -43,8 +43,6 @@ pub(crate) struct Connection<S> {
     remote: SocketAddr,
     /// What the worker's totals hold for it.
     kept: Kept,
-    /// Whether it is on the worker's list of those that wait for room.
-    is_listed: bool,
     /// How far its handshake was when the worker asked last.
     progress: Progress,
 }
@@ -104,7 +102,6 @@ impl<S> Connection<S> {
             waker: Waker::noop().clone(),
             remote,
             kept: Kept::default(),
-            is_listed: false,
             progress: Progress::Silent,
         }
     }
@@ -336,15 +333,9 @@ impl<S> Connection<S> {
         self.kept
     }
 
-    /// Whether a command of it waits for room, and nobody knows yet.
-    pub(crate) fn is_newly_starved(&mut self) -> bool {
-        self.session.is_starved() && !std::mem::replace(&mut self.is_listed, true)
-    }
-
-    /// There may be room now.
-    pub(crate) fn feed(&mut self) {
-        self.is_listed = false;
-        self.wake();
+    /// Whether a command of it waits for room.
+    pub(crate) fn is_starved(&self) -> bool {
+        self.session.is_starved()
     }
 
     /// Looks whether patience has ended; the turn that says so is woken. `short` is what there is no room for.
