@@ -265,7 +265,7 @@ impl<H: Handler> Worker<H> {
         let is_up = self.drain.get().is_some_and(|drain| now().instant >= drain);
         if is_up && !self.is_drained.replace(true) {
             self.everyone(|connection| connection.close_with(Code::ShuttingDown, ""));
-            drop(self.floor.borrow_mut().handshakes.clear_lobby());
+            self.clear_lobby();
         }
     }
 
@@ -293,12 +293,13 @@ impl<H: Handler> Worker<H> {
     /// Whoever is left goes, and nobody comes any more.
     fn clear_out(&self) {
         drop(self.inbox.close());
-        drop(self.floor.borrow_mut().handshakes.clear_lobby());
+        self.clear_lobby();
         let left = self.floor.borrow_mut().slab.take_all();
         for connection in left {
             connection.depart(&self.shared.handler, &self.shared.connections, &self.counts);
         }
         self.counts.connections.set(0);
+        self.counts.keep(Kept::default());
     }
 }
 
