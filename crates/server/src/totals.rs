@@ -58,9 +58,10 @@ impl Totals {
 
     /// What the others leave to a connection that keeps `kept`.
     pub(crate) fn room(&self, kept: Kept) -> Room {
-        let out = if kept.out == 0 { self.half } else { self.most_heavy() };
+        let others = self.used.out - kept.out;
+        let first = usize::from(kept.out == 0 && others < self.half);
         Room {
-            out: out.saturating_sub(self.used.out - kept.out),
+            out: self.most_heavy().saturating_sub(others).max(first),
             come: self.half.saturating_sub(self.used.come - kept.come),
         }
     }
@@ -86,7 +87,8 @@ impl Totals {
         self.used.out >= self.most_heavy()
     }
 
-    /// The last quarter is for those for which nothing waits: who reads goes on while others do not.
+    /// The last quarter is for those for which nothing waits, one reply each: who reads goes on while others do
+    /// not, however many of these there are.
     fn most_heavy(&self) -> usize {
         self.half - self.half / 4
     }
@@ -167,7 +169,10 @@ mod tests {
         totals.recount(Kept::default(), mine);
         totals.recount(Kept::default(), others);
         assert_eq!(totals.room(mine), Room { out: 450, come: 300 }, "the last quarter is not for it");
-        assert_eq!(totals.room(Kept::default()), Room { out: 600, come: 290 });
+        assert_eq!(totals.room(Kept::default()), Room { out: 350, come: 290 });
+        totals.recount(others, Kept { out: 899, come: 700 });
+        assert_eq!(totals.room(Kept::default()).out, 1, "its first reply, whatever its length");
+        totals.recount(Kept { out: 899, come: 700 }, others);
         totals.recount(others, Kept { out: 2_000, come: 2_000 });
         assert_eq!(totals.room(mine), Room { out: 0, come: 0 });
         assert_eq!(totals.short(), Short { of_replies: true, of_bytes: true });
