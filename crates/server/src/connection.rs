@@ -403,7 +403,7 @@ impl<S> Connection<S> {
             Disconnect::Tls(failure) => info!(%peer, name, %failure, "closed"),
             Disconnect::HandshakeTimeout => info!(%peer, "no complete handshake in time"),
             Disconnect::Peer | Disconnect::Vanished | Disconnect::HandshakeDropped => {
-                debug!(%peer, name, ?why, "disconnected")
+                debug!(%peer, name, ?why, "disconnected");
             }
         }
     }
