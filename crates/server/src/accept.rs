@@ -10,7 +10,6 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use pinwire_proto::session::{Now, ServerSession};
-use pinwire_proto::tally::Count;
 use socket2::{SockRef, Socket, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
 use tracing::{debug, error, info, warn};
@@ -21,6 +20,7 @@ use crate::handler::{Handler, unmapped};
 use crate::handshakes::{Source, Step};
 use crate::inbox::{Inbox, Post};
 use crate::shortage::Shortage;
+use crate::stats::Counts;
 use crate::worker::{Worker, now};
 
 /// A socket that was accepted, and nothing more: no TLS, no task.
@@ -84,7 +84,7 @@ impl<H: Handler> Worker<H> {
         if self.shared.scarcity.lock().unwrap_or_else(PoisonError::into_inner).begins(now) {
             warn!(%error, "cannot accept: {}", advice(error));
         }
-        if shortage.is_hopeless(now) && door.turn_away(&self.counts.turned_away) {
+        if shortage.is_hopeless(now) && door.turn_away(&self.counts) {
             shortage.all_closed();
         }
         // Either way it is tried again.
@@ -95,7 +95,7 @@ impl<H: Handler> Worker<H> {
     pub(crate) fn arrive(self: &Rc<Self>, socket: TcpStream, remote: SocketAddr) {
         self.counts.accepted.one();
         if self.is_drained.get() {
-            return; // another worker accepted it, and there is no time left to tell it
+            return self.counts.turned_away.one(); // another worker accepted it; no time is left to tell it
         }
         let (now, remote) = (now().instant, unmapped(remote));
         let newcomer = Newcomer { socket, remote };
@@ -131,9 +131,8 @@ impl<H: Handler> Worker<H> {
                     self.adopt(source, newcomer, Now { instant: accepted, ..now });
                 }
                 Step::Drop(address) => {
-                    self.counts.handshakes_dropped.one();
                     if let Some(connection) = floor.slab.get_mut(address) {
-                        connection.abandon();
+                        connection.drop_handshake();
                     }
                 }
                 Step::Late(newcomer) => {
@@ -144,15 +143,25 @@ impl<H: Handler> Worker<H> {
         }
     }
 
+    /// Nobody waits for a place any more.
+    pub(crate) fn clear_lobby(&self) {
+        let waiting = self.floor.borrow_mut().handshakes.clear_lobby();
+        self.counts.turned_away.add(waiting.len() as u64);
+    }
+
     /// A new connection: a place, a task, an alarm for its handshake, whose time runs since `accepted`.
     fn adopt(self: &Rc<Self>, source: Source, newcomer: Newcomer, accepted: Now) {
         let (Newcomer { socket, remote }, limits) = (newcomer, &self.shared.limits);
         if let Err(error) = tune(&socket) {
+            self.counts.turned_away.one();
             return warn!(peer = %remote, %error, "cannot tune a new connection's socket");
         }
         let mut session = match ServerSession::new(&self.shared.tls, Arc::clone(limits), accepted) {
             Ok(session) => session,
-            Err(failure) => return error!(peer = %remote, %failure, "cannot begin a connection"),
+            Err(failure) => {
+                self.counts.turned_away.one();
+                return error!(peer = %remote, %failure, "cannot begin a connection");
+            }
         };
         session.count_in(Arc::clone(&self.counts.tally));
         let mut connection = Box::new(Connection::new(session, socket, remote));
@@ -180,13 +189,16 @@ impl Door {
     }
 
     /// Gives the spare descriptor up, closes those who wait, and takes it back. Says whether it was all of them.
-    fn turn_away(&mut self, closed: &Count) -> bool {
+    fn turn_away(&mut self, counts: &Counts) -> bool {
         self.spare = None;
         let mut cx = Context::from_waker(Waker::noop());
         let mut is_all = false;
         for _ in 0..AT_ONCE {
             match self.listener.poll_accept(&mut cx) {
-                Poll::Ready(Ok(_)) => closed.one(),
+                Poll::Ready(Ok(_)) => {
+                    counts.accepted.one();
+                    counts.turned_away.one();
+                }
                 Poll::Ready(Err(error)) if is_the_peers(&error) => {}
                 Poll::Ready(Err(_)) => break, // another thread was faster
                 Poll::Pending => {
@@ -241,9 +253,10 @@ fn hand_over(inbox: &Inbox, socket: TcpStream, remote: SocketAddr) {
 /// No waiting to fill packets: replies are batched already. Dead peers are found by keepalive.
 fn tune(socket: &TcpStream) -> io::Result<()> {
     socket.set_nodelay(true)?;
-    // What a client does not read waits here, where it is counted, rather than in the kernel.
+    // What a client does not read waits here, where it is counted, rather than in the kernel. Some that pass for
+    // Linux do not know the option: no reason to let nobody in.
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    SockRef::from(socket).set_tcp_notsent_lowat(NOT_SENT)?;
+    let _ = SockRef::from(socket).set_tcp_notsent_lowat(NOT_SENT);
     let keepalive = TcpKeepalive::new().with_time(KEEPALIVE);
     #[cfg(not(any(windows, target_os = "openbsd", target_os = "redox", target_os = "solaris")))]
     let keepalive = keepalive.with_retries(KEEPALIVE_PROBES);

@@ -43,8 +43,6 @@ pub(crate) struct Connection<S> {
     remote: SocketAddr,
     /// What the worker's totals hold for it.
     kept: Kept,
-    /// Whether it is on the worker's list of those that wait for room.
-    is_listed: bool,
     /// How far its handshake was when the worker asked last.
     progress: Progress,
 }
@@ -104,7 +102,6 @@ impl<S> Connection<S> {
             waker: Waker::noop().clone(),
             remote,
             kept: Kept::default(),
-            is_listed: false,
             progress: Progress::Silent,
         }
     }
@@ -237,7 +234,8 @@ impl<S> Connection<S> {
 
     /// The last words are sealed: they travel, then the socket is closed as docs/PROTOCOL.md 7 says.
     fn say_goodbye<H>(&mut self, at: &mut Station<'_, H>, scratch: &mut [u8], cx: &mut Context<'_>) -> Turn {
-        if matches!(self.session.ended(), None | Some(Disconnect::Vanished | Disconnect::HandshakeTimeout)) {
+        use Disconnect::{HandshakeDropped, HandshakeTimeout, Vanished};
+        if matches!(self.session.ended(), None | Some(Vanished | HandshakeTimeout | HandshakeDropped)) {
             return Turn::Gone;
         }
         self.tasks.abort_all();
@@ -319,9 +317,9 @@ impl<S> Connection<S> {
         self.session.fail();
     }
 
-    /// Ends without words: there is no room to say them.
-    pub(crate) fn abandon(&mut self) {
-        self.session.broken();
+    /// Ends without words: others need its place.
+    pub(crate) fn drop_handshake(&mut self) {
+        self.session.drop_handshake();
         self.wake();
     }
 
@@ -336,15 +334,9 @@ impl<S> Connection<S> {
         self.kept
     }
 
-    /// Whether a command of it waits for room, and nobody knows yet.
-    pub(crate) fn is_newly_starved(&mut self) -> bool {
-        self.session.is_starved() && !std::mem::replace(&mut self.is_listed, true)
-    }
-
-    /// There may be room now.
-    pub(crate) fn feed(&mut self) {
-        self.is_listed = false;
-        self.wake();
+    /// Whether a command of it waits for room.
+    pub(crate) fn is_starved(&self) -> bool {
+        self.session.is_starved()
     }
 
     /// Looks whether patience has ended; the turn that says so is woken. `short` is what there is no room for.
@@ -367,7 +359,8 @@ impl<S> Connection<S> {
         // Nobody reads, so nobody hears of a reset: after a close_notify, say, while commands are under way.
         let is_unread = !self.session.is_closed() && !self.session.wants_read(self.outbox.unsent());
         if is_unread && !matches!(self.socket.take_error(), Ok(None)) {
-            self.abandon();
+            self.session.broken();
+            self.wake();
         }
         let is_over = self.linger.as_ref().is_some_and(|linger| linger.is_over(now.instant));
         if self.session.expire(now) || is_over {
@@ -409,7 +402,9 @@ impl<S> Connection<S> {
             },
             Disconnect::Tls(failure) => info!(%peer, name, %failure, "closed"),
             Disconnect::HandshakeTimeout => info!(%peer, "no complete handshake in time"),
-            Disconnect::Peer | Disconnect::Vanished => debug!(%peer, name, ?why, "disconnected"),
+            Disconnect::Peer | Disconnect::Vanished | Disconnect::HandshakeDropped => {
+                debug!(%peer, name, ?why, "disconnected");
+            }
         }
     }
 }

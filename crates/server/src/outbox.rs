@@ -77,9 +77,11 @@ impl Tail {
             if self.taken >= FAIR {
                 (self.since, self.taken) = (now, 0);
             }
-            // At least half of it, so that a byte moves once on the average, however long the tail is.
+            // At least half of it, so that a byte moves twice at most on the average, however long the tail is.
+            // Given back: what a client costs follows what waits for it, not what once did.
             if self.written > COMPACT && self.written >= self.bytes.len() / 2 {
                 self.bytes.drain(..self.written);
+                self.bytes.shrink_to(self.bytes.len());
                 self.written = 0;
             }
         }
@@ -103,7 +105,7 @@ fn write_some(
 const FAIR: usize = 16 * 1024;
 
 /// Written bytes that are kept before the rest moves to the front, if that is no longer than they are.
-const COMPACT: usize = 256 * 1024;
+const COMPACT: usize = 16 * 1024;
 
 #[cfg(test)]
 mod tests {
@@ -177,6 +179,19 @@ mod tests {
         }
         assert_eq!(sip.taken.len(), 40 * COMPACT);
         assert!(moved <= 40 * COMPACT, "{moved} bytes were moved");
+    }
+
+    #[test]
+    fn what_was_taken_is_given_back() {
+        let cx = &mut Context::from_waker(Waker::noop());
+        let (now, mut outbox) = (Instant::now(), Outbox::default());
+        let mut sip = Sip { taken: Vec::new(), room: 0 };
+        outbox.write(&mut sip, now, cx, &mut vec![b'x'; 40 * COMPACT]).unwrap();
+        while let Some(tail) = &outbox.0 {
+            assert!(tail.bytes.capacity() <= 2 * (outbox.unsent() + COMPACT), "a reader of all but a byte");
+            sip.room = COMPACT / 2;
+            outbox.write(&mut sip, now, cx, &mut Vec::new()).unwrap();
+        }
     }
 
     #[test]

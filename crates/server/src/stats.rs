@@ -21,7 +21,8 @@ pub struct Stats(Arc<[Arc<Counts>]>);
 pub struct Snapshot {
     /// Connections accepted.
     pub accepted: u64,
-    /// Connections closed without a word: no place for their handshake, or no descriptors, for too long.
+    /// Connections closed before anything was read: no place for their handshake, or no descriptors, for too
+    /// long; or the server stopped first.
     pub turned_away: u64,
     /// Handshakes that lost their place: no complete ClientHello came while others waited.
     pub handshakes_dropped: u64,
@@ -169,7 +170,7 @@ pub(crate) struct Counts {
     pub(crate) tally: Arc<Tally>,
     pub(crate) accepted: Count,
     pub(crate) turned_away: Count,
-    pub(crate) handshakes_dropped: Count,
+    handshakes_dropped: Count,
     pub(crate) accepts_failed: Count,
     pub(crate) admitted: Count,
     /// Of those that were admitted.
@@ -200,6 +201,7 @@ impl Counts {
             Disconnect::Vanished => self.vanished.one(),
             Disconnect::Tls(_) => self.tls_failed.one(),
             Disconnect::HandshakeTimeout => self.handshakes_timed_out.one(),
+            Disconnect::HandshakeDropped => self.handshakes_dropped.one(),
         }
         if was_admitted {
             self.departed.one();

@@ -1,7 +1,7 @@
 //! What a worker's connections keep, all together: says how much room there is for one of them, and whose
 //! turn it is when there is some again. Knows no sockets.
 
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use pinwire_proto::session::Room;
@@ -15,12 +15,22 @@ pub(crate) struct Totals {
     /// Bytes of each half: replies, and what has come.
     half: usize,
     used: Kept,
-    /// Connections of which a command waits for room, the longest waiting first: those for which nothing
-    /// waits yet, and the others.
-    light: VecDeque<Address>,
-    heavy: VecDeque<Address>,
+    /// Connections of which a command waits for room, by their turn, and the turn of each.
+    starved: BTreeMap<Ticket, Address>,
+    tickets: BTreeMap<Address, Ticket>,
+    number: u64,
     /// When the log was last told that there is no room.
     said: Option<Instant>,
+}
+
+/// Whose turn it is first: of those that weigh the same, whoever waits longest.
+type Ticket = (Weight, u64);
+
+/// Whether replies of a connection wait, or are owed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Weight {
+    Light,
+    Heavy,
 }
 
 /// Bytes that one connection keeps, or all of them.
@@ -36,14 +46,22 @@ impl Totals {
     /// A worker's part of `total` bytes that all `workers` have.
     pub(crate) fn new(total: usize, workers: usize) -> Self {
         let half = total / workers.max(1) / 2;
-        Totals { half, used: Kept::default(), light: VecDeque::new(), heavy: VecDeque::new(), said: None }
+        Totals {
+            half,
+            used: Kept::default(),
+            starved: BTreeMap::new(),
+            tickets: BTreeMap::new(),
+            number: 0,
+            said: None,
+        }
     }
 
     /// What the others leave to a connection that keeps `kept`.
     pub(crate) fn room(&self, kept: Kept) -> Room {
-        let out = if kept.out == 0 { self.half } else { self.most_heavy() };
+        let others = self.used.out - kept.out;
+        let first = usize::from(kept.out == 0 && others < self.half);
         Room {
-            out: out.saturating_sub(self.used.out - kept.out),
+            out: self.most_heavy().saturating_sub(others).max(first),
             come: self.half.saturating_sub(self.used.come - kept.come),
         }
     }
@@ -69,15 +87,22 @@ impl Totals {
         self.used.out >= self.most_heavy()
     }
 
-    /// The last quarter is for those for which nothing waits: who reads goes on while others do not.
+    /// The last quarter is for those for which nothing waits, one reply each: who reads goes on while others do
+    /// not, however many of these there are.
     fn most_heavy(&self) -> usize {
         self.half - self.half / 4
     }
 
-    /// A command of this connection waits for room.
+    /// A command of this connection waits for room. It is asked after each turn: whoever was answered meanwhile
+    /// weighs less, and does not lose its place in time.
     pub(crate) fn starve(&mut self, address: Address, kept: Kept, now: Instant) {
-        let starved = if kept.out == 0 { &mut self.light } else { &mut self.heavy };
-        starved.push_back(address);
+        let weight = if kept.out == 0 { Weight::Light } else { Weight::Heavy };
+        let number = match self.take_ticket(address) {
+            Some((_, number)) => number,
+            None => self.next_number(),
+        };
+        self.starved.insert((weight, number), address);
+        self.tickets.insert(address, (weight, number));
         if self.said.is_none_or(|said| now > said + SAY) {
             self.said = Some(now);
             let (bytes, most) = (self.used.out, self.half);
@@ -88,19 +113,34 @@ impl Totals {
         }
     }
 
-    /// Whose command may be tried now, if there is room.
-    pub(crate) fn feed(&mut self) -> Option<Address> {
-        let light = if self.used.out < self.half { self.light.pop_front() } else { None };
-        light.or_else(|| if self.is_full() { None } else { self.heavy.pop_front() })
+    /// It waits for room no more, or is gone: its turn would wake nobody.
+    pub(crate) fn forget(&mut self, address: Address) {
+        self.take_ticket(address);
     }
 
-    /// Throws out those that have ended meanwhile, once they may be half of a worker's connections.
-    pub(crate) fn forget_departed(&mut self, connections: usize, mut is_there: impl FnMut(Address) -> bool) {
-        for starved in [&mut self.light, &mut self.heavy] {
-            if starved.len() > 2 * connections + FEW {
-                starved.retain(|address| is_there(*address));
-            }
+    /// Whose command may be tried now, if there is room.
+    pub(crate) fn feed(&mut self) -> Option<Address> {
+        let (&(weight, _), &address) = self.starved.first_key_value()?;
+        let has_room = match weight {
+            Weight::Light => self.used.out < self.half,
+            Weight::Heavy => !self.is_full(),
+        };
+        if !has_room {
+            return None;
         }
+        self.forget(address);
+        Some(address)
+    }
+
+    fn take_ticket(&mut self, address: Address) -> Option<Ticket> {
+        let ticket = self.tickets.remove(&address)?;
+        self.starved.remove(&ticket);
+        Some(ticket)
+    }
+
+    fn next_number(&mut self) -> u64 {
+        self.number += 1;
+        self.number
     }
 }
 
@@ -113,9 +153,6 @@ pub(crate) struct Short {
 
 /// The log is told at most this often.
 const SAY: Duration = Duration::from_secs(60);
-
-/// Addresses that are worth no look.
-const FEW: usize = 1_024;
 
 #[cfg(test)]
 mod tests {
@@ -132,10 +169,30 @@ mod tests {
         totals.recount(Kept::default(), mine);
         totals.recount(Kept::default(), others);
         assert_eq!(totals.room(mine), Room { out: 450, come: 300 }, "the last quarter is not for it");
-        assert_eq!(totals.room(Kept::default()), Room { out: 600, come: 290 });
+        assert_eq!(totals.room(Kept::default()), Room { out: 350, come: 290 });
+        totals.recount(others, Kept { out: 899, come: 700 });
+        assert_eq!(totals.room(Kept::default()).out, 1, "its first reply, whatever its length");
+        totals.recount(Kept { out: 899, come: 700 }, others);
         totals.recount(others, Kept { out: 2_000, come: 2_000 });
         assert_eq!(totals.room(mine), Room { out: 0, come: 0 });
         assert_eq!(totals.short(), Short { of_replies: true, of_bytes: true });
+    }
+
+    #[test]
+    fn whoever_departs_or_was_answered_holds_nobody_up() {
+        let (now, mut totals, nothing) = (Instant::now(), Totals::new(200, 1), Kept::default());
+        let kept = |out| Kept { out, come: 0 };
+        totals.recount(nothing, kept(99));
+        for place in 1..=3 {
+            totals.starve(address(place), kept(10), now);
+        }
+        assert_eq!(totals.feed(), None);
+        totals.forget(address(1));
+        totals.starve(address(3), nothing, now);
+        assert_eq!([totals.feed(), totals.feed()], [Some(address(3)), None]);
+        totals.recount(kept(99), nothing);
+        assert_eq!([totals.feed(), totals.feed()], [Some(address(2)), None]);
+        assert!(totals.starved.is_empty() && totals.tickets.is_empty());
     }
 
     #[test]

@@ -161,8 +161,9 @@ impl<H: Handler> Worker<H> {
             *io = Buffers::default(); // what the turn left must not reach the next connection
             connection.fail();
         }
-        if connection.is_newly_starved() {
-            totals.starve(address, connection.kept(), now);
+        match connection.is_starved() {
+            true => totals.starve(address, connection.kept(), now),
+            false => totals.forget(address),
         }
         let poll = match turned.unwrap_or(Turn::Gone) {
             Turn::Wait => Poll::Pending,
@@ -177,12 +178,13 @@ impl<H: Handler> Worker<H> {
         };
         self.counts.keep(totals.used());
         if let Some(fed) = totals.feed().and_then(|address| slab.get_mut(address)) {
-            fed.feed();
+            fed.wake();
         }
         poll
     }
 
     fn depart(&self, slab: &mut Slab<Box<Connection<H::State>>>, totals: &mut Totals, address: Address) {
+        totals.forget(address);
         if let Some(connection) = slab.remove(address) {
             totals.recount(connection.kept(), Kept::default());
             connection.depart(&self.shared.handler, &self.shared.connections, &self.counts);
@@ -263,7 +265,7 @@ impl<H: Handler> Worker<H> {
         let is_up = self.drain.get().is_some_and(|drain| now().instant >= drain);
         if is_up && !self.is_drained.replace(true) {
             self.everyone(|connection| connection.close_with(Code::ShuttingDown, ""));
-            drop(self.floor.borrow_mut().handshakes.clear_lobby());
+            self.clear_lobby();
         }
     }
 
@@ -274,7 +276,6 @@ impl<H: Handler> Worker<H> {
         let Some(part) = rounds.due(now.instant, slab.places()) else { return };
         let short = totals.short();
         slab.range_mut(part).for_each(|connection| connection.look(now, &self.shared.limits, short));
-        totals.forget_departed(slab.len(), |address| slab.get_mut(address).is_some());
     }
 
     /// When nothing may be left any more: the last words have had their time.
@@ -292,12 +293,13 @@ impl<H: Handler> Worker<H> {
     /// Whoever is left goes, and nobody comes any more.
     fn clear_out(&self) {
         drop(self.inbox.close());
-        drop(self.floor.borrow_mut().handshakes.clear_lobby());
+        self.clear_lobby();
         let left = self.floor.borrow_mut().slab.take_all();
         for connection in left {
             connection.depart(&self.shared.handler, &self.shared.connections, &self.counts);
         }
         self.counts.connections.set(0);
+        self.counts.keep(Kept::default());
     }
 }
 

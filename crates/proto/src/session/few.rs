@@ -53,6 +53,10 @@ impl<K: Copy + Eq + Hash, V> Few<K, V> {
     pub(super) fn retain(&mut self, mut keep: impl FnMut(&V) -> bool) {
         self.few.retain(|(_, value)| keep(value));
         self.many.retain(|_, value| keep(value));
+        // Given back: one that stays would hold what thousands needed.
+        if self.many.len() < self.many.capacity() / 8 {
+            self.many.shrink_to(2 * self.many.len());
+        }
     }
 
     pub(super) fn clear(&mut self) {
@@ -73,6 +77,14 @@ const FEW: usize = 32;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_thousands_needed_is_given_back() {
+        let mut few = Few::default();
+        (0..10_000).for_each(|key| few.insert(key, key));
+        few.retain(|value| *value < 40);
+        assert!(few.len() == 40 && few.many.capacity() < 200, "{}", few.many.capacity());
+    }
 
     #[test]
     fn it_is_a_map_however_many_there_are() {

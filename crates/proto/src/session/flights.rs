@@ -49,6 +49,11 @@ impl Flights {
         self.owed
     }
 
+    /// Bytes of this table that remember whose answer the socket has not taken. An answer to PING has fewer.
+    pub(super) fn remembered(&self) -> usize {
+        (self.sequenced.len() - self.running) * REMEMBERED
+    }
+
     /// Reserves `bytes` for the answer to `to`, instead of what was reserved before.
     pub(super) fn reserve(&mut self, to: &ReplyTo, bytes: usize) {
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
@@ -173,3 +178,6 @@ impl Flights {
         });
     }
 }
+
+/// A hash table of such pairs is half full on the average, at worst.
+const REMEMBERED: usize = 2 * size_of::<(Sequence, Flight)>();

@@ -100,6 +100,8 @@ pub enum Disconnect {
     Tls(TlsFailure),
     /// No complete handshake in time.
     HandshakeTimeout,
+    /// Its handshake lost its place to others: nothing of it had come.
+    HandshakeDropped,
 }
 
 #[derive(Debug)]

@@ -110,6 +110,11 @@ impl<'a> Head<'a> {
 }
 
 impl OwnedHead {
+    /// Bytes of memory that it takes.
+    pub(crate) fn kept(&self) -> usize {
+        size_of::<OwnedHead>() + self.text.len()
+    }
+
     /// The head, borrowed.
     pub fn head(&self) -> Head<'_> {
         Head { text: &self.text, marks: self.marks }

@@ -158,11 +158,14 @@ fn a_starved_client_that_said_goodbye_is_answered_first() {
 #[test]
 fn a_body_for_which_there_is_no_room_is_answered_and_read_over() {
     let mut pair = holding(Pair::clear());
-    pair.server.room = Room { out: usize::MAX, come: 1_000 };
     pair.client.raw("PUT a\r\nSequence: 1\r\nSize: 5000\r\n\r\n");
+    pair.drive();
+    let head = pair.server.session.kept_come();
+    assert!(head > 0, "what is announced and does not come is kept too");
+    pair.server.room = Room { out: usize::MAX, come: head + 1_000 };
     pair.client.raw([b'x'; 1_000]);
     pair.drive();
-    assert_eq!(pair.server.session.kept_come(), 1_000);
+    assert_eq!(pair.server.session.kept_come(), head + 1_000);
     pair.client.raw([b'x'; 1]);
     pair.drive();
     assert_eq!(pair.client.take(), ["1: overloaded"]);
@@ -284,6 +287,22 @@ fn where_there_is_no_room_a_head_must_be_complete_within_a_second() {
     let told = "bad-command: a head must be complete 1s after its first byte";
     assert_eq!(pair.client.read().len(), 1);
     assert!(matches!(pair.server.ended(), Some(Disconnect::Closed { text, .. }) if told.ends_with(text)));
+}
+
+#[test]
+fn who_waits_for_its_answers_to_be_taken_is_remembered_and_that_is_counted() {
+    let mut pair = holding(Pair::clear());
+    pair.server.script.says = Some(Vec::new());
+    pair.down.room = 0;
+    for number in 0..1_000 {
+        pair.client.raw(format!("GET a\r\nSequence: {number}\r\n\r\n"));
+    }
+    pair.drive();
+    assert_eq!(pair.server.heard().len(), 1_000);
+    assert!(pair.server.session.kept_out() > pair.server.unsent(), "each answer has 30 bytes");
+    pair.down.room = usize::MAX;
+    pair.drive();
+    assert!(pair.server.session.owns_nothing());
 }
 
 #[test]

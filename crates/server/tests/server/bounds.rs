@@ -148,6 +148,63 @@ fn what_is_slow_to_complete_makes_room_where_there_is_none() {
     until(&server, &mut honest, |snapshot| told(snapshot) > 5 && snapshot.incomplete.now < 256 * KIB / 8 * 7);
 }
 
+/// Waits for the server's numbers without a word to it: whoever has a turn is one more who wakes others.
+fn watch(server: &Running, wish: impl Fn(&Snapshot) -> bool) -> Snapshot {
+    let start = Instant::now();
+    loop {
+        let snapshot = server.stats.snapshot();
+        if wish(&snapshot) {
+            return snapshot;
+        }
+        assert!(start.elapsed() < HANG, "{snapshot:?}");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn whoever_waits_for_room_is_woken_though_one_before_it_has_gone() {
+    let client = certificates::good(now());
+    let limits = Limits { total: 2 * 64 * KIB, ..limits() };
+    let server = Running::start(config(trusting(&[&client])).workers(1).limits(limits), big());
+    let [mut full, mut gone, mut waits] = [(); 3].map(|()| Client::enter(server.address, &client));
+    full.send("NEVER", "1", None); // what it may owe is more than there is
+    watch(&server, |snapshot| snapshot.waiting.now > 64 * KIB);
+    gone.send("PING", "1", None);
+    let one = watch(&server, |snapshot| snapshot.incomplete.now > 0).incomplete.now;
+    waits.send("PING", "1", None);
+    watch(&server, |snapshot| snapshot.incomplete.now == 2 * one);
+    socket2::SockRef::from(&gone.socket).set_linger(Some(Duration::ZERO)).unwrap();
+    drop(gone);
+    watch(&server, |snapshot| snapshot.connections == 2);
+    drop(full);
+    assert_eq!(waits.answer().1, "OK");
+}
+
+#[test]
+fn whoever_has_been_answered_while_it_waited_is_one_for_whom_nothing_waits() {
+    let client = certificates::good(now());
+    let limits = Limits { total: 2 * 400 * KIB, ..limits() };
+    let (held, answers) = std::sync::mpsc::channel();
+    let handler = big().command("HOLD", move |_: Command<'_>, to: Responder<'_>| {
+        let (answered, deferred) = to.defer();
+        held.send(deferred).unwrap();
+        answered
+    });
+    let server = Running::start(config(trusting(&[&client])).workers(1).limits(limits), handler);
+    let [mut full, mut reads] = [(); 2].map(|()| Client::enter(server.address, &client));
+    for number in 0..5 {
+        full.send("NEVER", &number.to_string(), None); // 350 KiB, and the last quarter begins at 300
+    }
+    watch(&server, |snapshot| snapshot.commands == 5);
+    reads.send("HOLD", "1", None);
+    let deferred = answers.recv_timeout(HANG).unwrap();
+    reads.send("PING", "2", None);
+    watch(&server, |snapshot| snapshot.incomplete.now > 0);
+    deferred.ok("");
+    assert_eq!(reads.answer().0, "1");
+    assert_eq!(reads.answer().0, "2");
+}
+
 /// A client that has sent the first three records of a body of 60 KiB.
 struct Stuck {
     client: Client,

@@ -75,6 +75,28 @@ fn a_hundred_clients_get_in_through_one_place() {
 }
 
 #[test]
+fn each_connection_ends_in_one_count() {
+    let client = certificates::good(now());
+    let server = start(&client, Limits { handshakes: 8, lobby: 8, ..Limits::default() });
+    // One place and two to wait for it are a source's share: the others are closed at once.
+    let mut silent: Vec<_> = (0..6).map(|_| silent(server.address)).collect();
+    assert_eq!(silent[5].read(&mut [0]).unwrap(), 0);
+    assert_eq!(silent[0].read(&mut [0]).unwrap(), 0, "it lost its place");
+    let stats = server.stats.clone();
+    server.stopper.stop_now();
+    server.join();
+    let end = stats.snapshot();
+    let ends = end.turned_away + end.handshakes_dropped + end.handshakes_timed_out + end.vanished;
+    assert_eq!(
+        (end.accepted, ends + end.refused.iter().map(|(_, count)| count).sum::<u64>()),
+        (6, 6),
+        "{end:?}"
+    );
+    assert!(end.handshakes_dropped >= 1 && end.vanished == 0, "{end:?}");
+    assert_eq!((end.connections, end.waiting.now, end.incomplete.now), (0, 0, 0));
+}
+
+#[test]
 fn whoever_says_nothing_makes_way_and_whoever_waits_gets_in() {
     let client = certificates::good(now());
     let server = start(&client, Limits { handshakes: 8, ..Limits::default() });

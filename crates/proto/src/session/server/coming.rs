@@ -57,12 +57,13 @@ impl Coming {
         self.left() == 0
     }
 
-    /// Bytes that are here.
+    /// Bytes that are here, the head's counted: of a body that never comes they are all.
     pub(super) fn kept(&self) -> usize {
-        match &self.body {
+        let body = match &self.body {
             Body::Reader(reader) => reader.kept(),
             Body::Whole(body) => body.len(),
-        }
+        };
+        self.head.kept() + body
     }
 
     pub(super) fn left(&self) -> u64 {

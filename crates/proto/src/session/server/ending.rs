@@ -76,6 +76,13 @@ impl ServerSession {
         self.end(Disconnect::Closed { code: Code::Failed, text: String::new() });
     }
 
+    /// Others need its place: a handshake ends without words.
+    pub fn drop_handshake(&mut self) {
+        if self.is_handshaking() {
+            self.end(Disconnect::HandshakeDropped);
+        }
+    }
+
     /// The server stops: no further command is begun, and the connection closes once the last is answered.
     pub fn stop(&mut self) {
         if self.input == Input::Open {

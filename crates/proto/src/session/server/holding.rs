@@ -126,7 +126,8 @@ impl ServerSession {
         (self.sealed - self.sent) as usize
     }
 
+    /// What is reserved, and what is remembered until it is sent.
     fn owed(&self) -> usize {
-        self.flights.as_ref().map_or(0, |flights| flights.owed())
+        self.flights.as_ref().map_or(0, |flights| flights.owed() + flights.remembered())
     }
 }
