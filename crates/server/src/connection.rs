@@ -12,7 +12,7 @@ use std::task::{Context, Poll, Waker};
 
 use pinwire_proto::code::{Code, Severity};
 use pinwire_proto::limits::Limits;
-use pinwire_proto::session::{Buffers, Disconnect, Event, Now, ReplyTo, ServerSession, Wire};
+use pinwire_proto::session::{Buffers, Disconnect, Event, Now, ReplyTo, Room, ServerSession, Wire};
 use pinwire_proto::trust::TrustList;
 use pinwire_proto::wire::{Head, Reply};
 use tokio::io::{AsyncRead, ReadBuf};
@@ -112,7 +112,7 @@ impl<S> Connection<S> {
         H: Handler<State = S>,
     {
         io.unsent = self.outbox.unsent();
-        let filled = self.fill(&mut io.wire, io.unsent, cx); // 1 socket → wire
+        let filled = self.fill(&mut io.wire, (io.unsent, io.room), cx); // 1 socket → wire
         self.session.open(at.now, at.trust, io); // 2 wire → plain
         while let Some(event) = self.session.next(at.now, &mut io.plain, &mut io.replies) {
             self.dispatch(at, &event, &mut io.replies); // 3 plain → event → handler → replies
@@ -130,8 +130,8 @@ impl<S> Connection<S> {
         }
     }
 
-    fn fill(&mut self, wire: &mut Wire, unsent: usize, cx: &mut Context<'_>) -> Poll<()> {
-        if !self.session.wants_read(unsent) {
+    fn fill(&mut self, wire: &mut Wire, (unsent, room): (usize, Room), cx: &mut Context<'_>) -> Poll<()> {
+        if !self.session.wants_read(unsent) || self.session.is_shut_out(room) {
             return Poll::Pending;
         }
         let mut bytes = ReadBuf::new(wire.space());

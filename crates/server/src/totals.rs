@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use pinwire_proto::limits::Limits;
 use pinwire_proto::session::Room;
 use tracing::warn;
 
@@ -44,8 +45,9 @@ pub(crate) struct Kept {
 
 impl Totals {
     /// A worker's part of `total` bytes that all `workers` have.
-    pub(crate) fn new(total: usize, workers: usize) -> Self {
-        let half = total / workers.max(1) / 2;
+    pub(crate) fn new(limits: &Limits, workers: usize) -> Self {
+        // With less than one reply nothing would ever begin.
+        let half = (limits.total / workers.max(1) / 2).max(limits.longest_reply());
         Totals {
             half,
             used: Kept::default(),
@@ -158,13 +160,24 @@ const SAY: Duration = Duration::from_secs(60);
 mod tests {
     use super::*;
 
+    fn totals(half: usize) -> Totals {
+        Totals { half, ..Totals::new(&Limits::default(), 1) }
+    }
+
     fn address(place: u32) -> Address {
         Address { place, generation: 0 }
     }
 
     #[test]
+    fn a_share_holds_one_reply_at_least() {
+        let limits = Limits { total: 4_000_000, ..Limits::default() };
+        assert_eq!(Totals::new(&limits, 1).half, 2_000_000);
+        assert_eq!(Totals::new(&limits, 4).half, limits.longest_reply());
+    }
+
+    #[test]
     fn a_connection_has_what_the_others_leave() {
-        let mut totals = Totals::new(4_000, 2); // 1,000 each half
+        let mut totals = totals(1_000);
         let (mine, others) = (Kept { out: 100, come: 10 }, Kept { out: 300, come: 700 });
         totals.recount(Kept::default(), mine);
         totals.recount(Kept::default(), others);
@@ -180,7 +193,7 @@ mod tests {
 
     #[test]
     fn whoever_departs_or_was_answered_holds_nobody_up() {
-        let (now, mut totals, nothing) = (Instant::now(), Totals::new(200, 1), Kept::default());
+        let (now, mut totals, nothing) = (Instant::now(), totals(100), Kept::default());
         let kept = |out| Kept { out, come: 0 };
         totals.recount(nothing, kept(99));
         for place in 1..=3 {
@@ -197,7 +210,7 @@ mod tests {
 
     #[test]
     fn whoever_waits_longest_is_fed_first_and_those_before_others_for_whom_nothing_waits() {
-        let (now, mut totals, nothing) = (Instant::now(), Totals::new(200, 1), Kept::default());
+        let (now, mut totals, nothing) = (Instant::now(), totals(100), Kept::default());
         let kept = |out| Kept { out, come: 0 };
         totals.recount(nothing, kept(100));
         for (place, out) in [(1, 10), (2, 0), (3, 0), (4, 10)] {

@@ -78,7 +78,7 @@ impl<H: Handler> Worker<H> {
             io: Buffers::default(),
             alarms: Alarms::default(),
             rounds: Rounds::new(Instant::now()),
-            totals: Totals::new(shared.limits.total, shared.workers),
+            totals: Totals::new(&shared.limits, shared.workers),
             handshakes: Handshakes::new(&shared.limits),
         };
         Rc::new(Worker {

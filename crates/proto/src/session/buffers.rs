@@ -1,5 +1,7 @@
 //! The buffers that a worker lends to one connection's turn, and what a connection keeps between turns.
 
+use std::time::Instant;
+
 use super::server::Coming;
 use crate::limits;
 
@@ -111,6 +113,8 @@ pub struct Plain {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct TurnBounds {
     pub(super) room: Room,
+    /// Since when what an earlier turn left is there.
+    pub(super) left_since: Option<Instant>,
     /// Commands that this turn has begun.
     pub(super) begun: usize,
 }
@@ -126,19 +130,22 @@ impl Plain {
 
 /// What is unfinished between turns: an incomplete record, and an incomplete head or commands that may not
 /// begin yet.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Leftovers {
     pub(super) wire: Vec<u8>,
     pub(super) plain: Vec<u8>,
+    /// Since when nothing more of it could be opened.
+    pub(super) since: Instant,
 }
 
 impl Leftovers {
     /// Takes over what `io` still holds; none if that is nothing.
-    pub(super) fn save(io: &mut Buffers) -> Option<Box<Leftovers>> {
+    pub(super) fn save(io: &mut Buffers, now: Instant) -> Option<Box<Leftovers>> {
+        let since = io.plain.turn.left_since.filter(|_| io.plain.bytes.is_empty()).unwrap_or(now);
         let plain = &io.plain.bytes[io.plain.at..];
         let wire = &io.wire.bytes[io.wire.start..io.wire.end];
         let nothing = plain.is_empty() && wire.is_empty();
-        (!nothing).then(|| Box::new(Leftovers { wire: wire.to_vec(), plain: plain.to_vec() }))
+        (!nothing).then(|| Box::new(Leftovers { wire: wire.to_vec(), plain: plain.to_vec(), since }))
     }
 
     pub(super) fn len(&self) -> usize {

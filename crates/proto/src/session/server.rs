@@ -48,6 +48,8 @@ pub struct ServerSession {
     is_known: bool,
     /// Why the command that is there did not begin.
     held: Held,
+    /// Its `Timeout`, which runs while it waits.
+    held_deadline: Option<Instant>,
     /// Whether the driver was not to read in this turn.
     is_paused: bool,
     /// Bytes of the stream to the peer, sealed since the beginning.
@@ -152,6 +154,7 @@ impl ServerSession {
             judged: None,
             is_known: false,
             held: Held::No,
+            held_deadline: None,
             is_paused: false,
             sealed: 0,
             sent: 0,
@@ -174,10 +177,11 @@ impl ServerSession {
         self.held = Held::No;
         // A command whose body is on its way is of the turn in which it may end.
         let begun = usize::from(matches!(self.phase, Phase::Receiving(_)));
-        io.plain.turn = TurnBounds { room: io.room, begun };
+        io.plain.turn = TurnBounds { room: io.room, left_since: None, begun };
         // Taken whole: an idle connection owns no buffer.
         io.replies.append(&mut std::mem::take(&mut self.waiting));
         if let Some(left) = self.left.take() {
+            io.plain.turn.left_since = Some(left.since);
             io.wire.put_back(&left.wire);
             io.plain.bytes.extend_from_slice(&left.plain);
         }
@@ -274,7 +278,7 @@ impl ServerSession {
                     let Phase::Receiving(coming) = std::mem::replace(&mut self.phase, Phase::Ready) else {
                         return None;
                     };
-                    if coming.to.deadline.is_some_and(|deadline| deadline <= now.instant) {
+                    if is_past(coming.to.deadline, now) {
                         self.time_out(&coming.to, replies);
                         continue;
                     }
@@ -322,14 +326,25 @@ impl ServerSession {
         if head.name().eq_ignore_ascii_case("CANCEL") {
             return self.cancel(now, &head, length, replies);
         }
+        let waited = self.held_deadline.take();
+        if is_past(waited, now) {
+            return self.begin(now, (head, length, waited), replies); // only to be told so
+        }
+        let deadline = waited.or_else(|| deadline(&head, now, &self.limits));
         self.held = self.hold_command(turn, replies.len(), &head);
         if self.held != Held::No {
+            self.held_deadline = deadline;
             return Found::Nothing; // it waits, and so does the reading of what follows it
         }
-        self.begin(now, head, length, replies)
+        self.begin(now, (head, length, deadline), replies)
     }
 
-    fn begin<'p>(&mut self, now: Now, head: Head<'p>, length: usize, replies: &mut Vec<u8>) -> Found<'p> {
+    fn begin<'p>(
+        &mut self,
+        now: Now,
+        (head, length, deadline): (Head<'p>, usize, Option<Instant>),
+        replies: &mut Vec<u8>,
+    ) -> Found<'p> {
         let (sequence, size) = (head.sequence(), head.size().unwrap_or(0));
         let sent = self.sent;
         let flights = self.flights.get_or_insert_default();
@@ -339,13 +354,17 @@ impl ServerSession {
             return Found::Nothing;
         }
         let full = flights.running() >= self.limits.in_flight;
-        let to = ReplyTo { sequence, flight: self.flown, deadline: deadline(&head, now, &self.limits) };
+        let to = ReplyTo { sequence, flight: self.flown, deadline };
         self.flown = self.flown.wrapping_add(1);
         flights.begin(&to);
         self.count(|tally| tally.commands.one());
         if size > self.limits.body {
             self.body_too_large(&to, size, replies);
             return Found::Passed(length);
+        }
+        if is_past(deadline, now) {
+            self.time_out(&to, replies);
+            return self.pass(now, length, size);
         }
         if full {
             let text = format!("{} commands are in flight already", self.limits.in_flight);
@@ -400,6 +419,10 @@ enum Found<'p> {
     Passed(usize),
     /// A head of this length, for the driver.
     Event(usize, Event<'p>),
+}
+
+fn is_past(deadline: Option<Instant>, now: Now) -> bool {
+    deadline.is_some_and(|deadline| deadline <= now.instant)
 }
 
 fn deadline(head: &Head<'_>, now: Now, limits: &Limits) -> Option<Instant> {

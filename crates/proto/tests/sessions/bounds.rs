@@ -317,3 +317,54 @@ fn pressing_does_nothing_to_those_who_keep_nothing() {
     pair.drive();
     assert_eq!(pair.client.take(), ["1: OK done"]);
 }
+
+#[test]
+fn without_room_nothing_is_read_either() {
+    let mut pair = holding(Pair::new());
+    pair.client.send("GET a", "1");
+    pair.drive();
+    pair.server.room = NO_ROOM;
+    let read = pair.server.read();
+    pair.client.send("GET b", "2");
+    pair.drive();
+    assert_eq!((pair.server.read(), pair.server.session.kept_come()), (read, 0));
+    assert!(pair.server.session.is_starved(), "somebody has to wake it");
+    pair.server.give(Room::default());
+    pair.drive();
+    assert_eq!(pair.client.read(), ["1: OK GET a", "2: OK GET b"]);
+}
+
+#[test]
+fn a_timeout_runs_while_its_command_waits() {
+    let mut pair = holding(Setup::default().limits(|limits| limits.owed = 1).clear());
+    pair.client.raw("HOLD a\r\nSequence: 1\r\n\r\n");
+    pair.client.raw("PUT b\r\nSequence: 2\r\nTimeout: 5\r\nSize: 9\r\n\r\nGET x\r\n\r\n");
+    pair.client.raw("GET c\r\nSequence: 3\r\n\r\n");
+    pair.drive();
+    pair.wait(4 * SECOND);
+    pair.drive();
+    assert!(pair.client.take().is_empty());
+    pair.wait(SECOND);
+    pair.drive();
+    assert_eq!(pair.client.take(), ["2: timed-out"]);
+    pair.server.answer("HOLD a", "done");
+    pair.drive();
+    assert_eq!(pair.client.take(), ["1: OK done", "3: OK GET c"]);
+    assert_eq!(pair.server.heard(), ["HOLD a", "GET c"], "what timed out did not begin");
+}
+
+#[test]
+fn where_there_is_no_room_a_record_must_come_on_within_a_second() {
+    let mut pair = holding(Pair::new());
+    pair.wait(100 * SECOND);
+    pair.client.send_body("PUT a", "1", vec![b'x'; 10_000]);
+    pair.client_turn(usize::MAX);
+    pair.server_turn(5_000);
+    assert!(pair.server.session.kept_come() > 4_000);
+    let now = pair.now();
+    assert!(!pair.server.press(now), "it has just come");
+    pair.drift(2 * SECOND);
+    let now = pair.now();
+    assert!(pair.server.press(now));
+    assert_eq!(pair.server.closed_with(), Some(Code::BadCommand));
+}

@@ -280,7 +280,7 @@ impl ServerEnd {
 
     /// Whether anything was read, the end among it.
     fn fill(&mut self, up: &mut Link) -> bool {
-        if !self.session.wants_read(self.outbox.len()) {
+        if !self.session.wants_read(self.outbox.len()) || self.session.is_shut_out(self.room) {
             return false;
         }
         if !up.is_readable() {

@@ -95,11 +95,11 @@ impl Said {
         }
     }
 
-    /// Whether its body may be read over.
+    /// Whether it need not be run: nobody wants its body, or its time may be up before it can begin.
     pub(super) fn may_be_passed(&self) -> bool {
         self.command().is_some_and(|command| {
             let is_unwanted = command.name == Name::NoBody || self.short.is_some();
-            command.body_size() > 0 && (is_unwanted || command.timeout.is_some())
+            command.timeout.is_some() || (command.body_size() > 0 && is_unwanted)
         })
     }
 

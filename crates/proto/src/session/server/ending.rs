@@ -46,12 +46,12 @@ impl ServerSession {
     }
 
     pub(super) fn closing(&mut self, code: Code, text: &str) {
-        self.phase = Phase::Closing;
+        (self.phase, self.held_deadline) = (Phase::Closing, None);
         self.ended = Some(Box::new(Disconnect::Closed { code, text: text.to_owned() }));
     }
 
     pub(super) fn end(&mut self, why: Disconnect) {
-        self.phase = Phase::Closed;
+        (self.phase, self.held_deadline) = (Phase::Closed, None);
         self.flights = None;
         self.left = None;
         self.waiting = Vec::new();
@@ -145,8 +145,11 @@ impl ServerSession {
     pub(super) fn keep(&mut self, now: Now, io: &mut Buffers) {
         self.left = match self.phase {
             Phase::Closed => None,
-            _ => Leftovers::save(io),
+            _ => Leftovers::save(io, now.instant),
         };
+        if self.held == Held::No && self.is_shut_out(io.room) {
+            self.held = Held::Room;
+        }
         // While the server itself does not read, or nothing comes, no head is late.
         let is_begun = matches!(self.phase, Phase::Ready) && self.scan != Scan::default();
         let is_read = self.input == Input::Open && self.held == Held::No && !self.is_saturated(0);

@@ -2,8 +2,8 @@
 
 use super::{Input, Phase, ServerSession};
 use crate::limits::HEAD;
-use crate::session::ReplyTo;
 use crate::session::buffers::{Leftovers, TurnBounds};
+use crate::session::{ReplyTo, Room};
 use crate::tally::Tally;
 use crate::wire::Head;
 
@@ -79,7 +79,12 @@ impl ServerSession {
         self.held == Held::Turn
     }
 
-    /// Whether a command waits for [`Room`](crate::session::Room): the driver sees to it that a turn follows
+    /// Whether nothing that comes could begin, since there is no room: the driver does not read it.
+    pub fn is_shut_out(&self, room: Room) -> bool {
+        matches!(self.phase, Phase::Ready) && self.input == Input::Open && room.out == 0
+    }
+
+    /// Whether a command waits for [`Room`]: the driver sees to it that a turn follows
     /// once there is some.
     pub fn is_starved(&self) -> bool {
         self.held == Held::Room && !self.is_closed()

@@ -83,7 +83,7 @@ impl ServerSession {
 
     /// The moment at which patience ends, if nothing happens before.
     pub fn deadline(&self) -> Option<Instant> {
-        [self.patience(), self.body_deadline()].into_iter().flatten().min()
+        [self.patience(), self.body_deadline(), self.held_deadline].into_iter().flatten().min()
     }
 
     /// The `Timeout` of the command whose body is on its way: no handler knows of it yet.
@@ -124,6 +124,10 @@ impl ServerSession {
                 !coming.is_complete() && coming.pace.is_slow(now.instant, limits.pressed)
             }
             (Phase::Ready, Some(began)) => now.instant > began + limits.pressed.min(limits.head),
+            // A record that is not complete.
+            (Phase::Ready, None) if self.held == Held::No && self.input == Input::Open => {
+                self.left.as_ref().is_some_and(|left| now.instant > left.since + limits.pressed)
+            }
             _ => false,
         };
         if is_slow {
@@ -144,6 +148,9 @@ impl ServerSession {
         if self.body_deadline().is_some_and(|deadline| deadline <= now.instant) {
             self.between_turns(|session, replies| session.refuse_body(Code::TimedOut, "", replies));
             return true;
+        }
+        if self.held_deadline.is_some_and(|deadline| deadline <= now.instant) {
+            return true; // the turn that follows answers it
         }
         let limits = Arc::clone(&self.limits);
         self.between_turns(|session, replies| match (&session.phase, session.head_began) {

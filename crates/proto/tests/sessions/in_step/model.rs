@@ -34,6 +34,8 @@ pub(super) struct Model {
     head_since: Option<Duration>,
     input: Input,
     is_stalled: bool,
+    /// The `Timeout` of the one that waits.
+    stalled_until: Option<Duration>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,13 +87,17 @@ impl Model {
             head_since: None,
             input: Input::Open,
             is_stalled: false,
+            stalled_until: None,
         }
     }
 
     /// The client wrote these bytes, and all of them have arrived.
     pub(super) fn arrive(&mut self, bytes: &[u8]) {
         self.stream.extend_from_slice(bytes);
-        self.settle();
+        // While one waits nothing is read, and only an answer or the sweep looks whether it still has to.
+        if !self.is_stalled {
+            self.settle();
+        }
     }
 
     /// Whether a one-way command waits because too much is in flight, and all that stands behind it.
@@ -263,14 +269,21 @@ impl Model {
             return false;
         }
         let is_full = self.running.len() >= self.in_flight;
-        self.is_stalled = is_full && sequence.is_none();
+        let waited = self.stalled_until.take();
+        let is_late = waited.is_some_and(|until| until <= self.clock);
+        let deadline = waited.or(timeout.map(|timeout| self.clock + timeout));
+        self.is_stalled = is_full && sequence.is_none() && !is_late;
         if self.is_stalled {
+            self.stalled_until = deadline;
             return false;
         }
         self.at += length;
-        let running = Running { line, sequence, deadline: timeout.map(|timeout| self.clock + timeout) };
+        let running = Running { line, sequence, deadline };
         if size > self.limit {
             self.close_after("head", &running, "body-too-large");
+        } else if is_late {
+            self.tell("head", &running, "timed-out", b"");
+            self.phase = Phase::Skipping(size);
         } else if is_full {
             self.tell("head", &running, "overloaded", b"");
             self.phase = Phase::Skipping(size);
