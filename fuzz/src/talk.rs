@@ -64,17 +64,20 @@ impl Bounds {
         assert!(self.stopped.is_none_or(|stopped| self.heard <= stopped), "the server stops, and begins one");
         let (owed, longest) = (server.owed(), limits.longest_reply());
         assert!(owed <= limits.in_flight, "{owed} commands are held");
-        let is_reserved = (owed * HEAD..=owed * longest).contains(&session.kept_out());
+        // Answers that had not left at the last turn's end are remembered, in fewer bytes than four times theirs.
+        let remembered = 4 * (limits.unsent + longest);
+        let most = owed * longest + remembered;
+        let is_reserved = (owed * HEAD..=most).contains(&session.kept_out());
         assert!(is_reserved || session.has_waiting(), "{} bytes for {owed} answers", session.kept_out());
         let out = server.unsent() + session.kept_out();
         let begins = if heard > 0 { limits.owed.min(server.room.out) } else { limits.owed };
-        let most = begins + longest + SMALL;
+        let most = begins + longest + SMALL + remembered;
         assert!(out <= most, "{out} bytes are unsent or owed, of at most {most}");
         let come = session.kept_come();
         let body = usize::try_from(limits.body).unwrap_or(usize::MAX);
         let is_reading = session.wants_read(server.unsent()) && !session.is_handshaking();
         let most = match is_reading && turns > 0 {
-            true => server.room.come.min(body).max(HEAD),
+            true => server.room.come.min(body + HEAD).max(HEAD),
             false => body + HEAD + READ,
         };
         let most = most + self.record;

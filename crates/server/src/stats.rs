@@ -54,6 +54,8 @@ pub struct Snapshot {
     pub errors: Vec<(Code, u64)>,
     /// Answers to one-way commands, which are dropped.
     pub dropped: u64,
+    /// Connections whose next command waits for room: too many replies do (`Limits::total`).
+    pub starved: usize,
     /// Bytes of replies that wait for clients or are reserved for commands under way.
     pub waiting: Gauge,
     /// Bytes that have come and are not a whole command yet, or one that may not begin.
@@ -105,6 +107,7 @@ impl Stats {
             ok: sum(|counts| &counts.tally.ok),
             errors: by_code(|counts| &counts.tally.errors),
             dropped: sum(|counts| &counts.tally.dropped),
+            starved: gauge(|counts| &counts.starved).now,
             waiting: gauge(|counts| &counts.waiting),
             incomplete: gauge(|counts| &counts.incomplete),
         }
@@ -182,6 +185,7 @@ pub(crate) struct Counts {
     vanished: Count,
     tls_failed: Count,
     handshakes_timed_out: Count,
+    starved: Level,
     waiting: Level,
     incomplete: Level,
 }
@@ -209,7 +213,8 @@ impl Counts {
     }
 
     /// All connections together keep so much.
-    pub(crate) fn keep(&self, kept: Kept) {
+    pub(crate) fn keep(&self, kept: Kept, starved: usize) {
+        self.starved.set(starved);
         self.waiting.set(kept.out);
         self.incomplete.set(kept.come);
     }
@@ -264,8 +269,8 @@ mod tests {
             counts.ended(&why(Code::NoCertificate), false);
             counts.ended(&Disconnect::Vanished, false);
             counts.tally.errors.one(Code::NotFound);
-            counts.keep(Kept { out: 100 + worker, come: 0 });
-            counts.keep(Kept { out: 10, come: 5 });
+            counts.keep(Kept { out: 100 + worker, come: 0 }, 3);
+            counts.keep(Kept { out: 10, come: 5 }, 1);
         }
         let snapshot = stats.snapshot();
         assert_eq!((snapshot.admitted, snapshot.clients, snapshot.vanished), (6, 2, 2));
@@ -278,6 +283,6 @@ mod tests {
              closed: idle 2, quota-used 2; 2 clients gone without a word"
         );
         assert_eq!(snapshot.waiting, Gauge { now: 20, most: 201 });
-        assert_eq!(snapshot.incomplete, Gauge { now: 10, most: 10 });
+        assert_eq!((snapshot.incomplete, snapshot.starved), (Gauge { now: 10, most: 10 }, 2));
     }
 }

@@ -74,6 +74,11 @@ impl Totals {
         self.used.come = self.used.come - before.come + after.come;
     }
 
+    /// How many wait for room.
+    pub(crate) fn starved(&self) -> usize {
+        self.starved.len()
+    }
+
     pub(crate) fn used(&self) -> Kept {
         self.used
     }

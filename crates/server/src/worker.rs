@@ -176,7 +176,7 @@ impl<H: Handler> Worker<H> {
                 Poll::Ready(())
             }
         };
-        self.counts.keep(totals.used());
+        self.counts.keep(totals.used(), totals.starved());
         if let Some(fed) = totals.feed().and_then(|address| slab.get_mut(address)) {
             fed.wake();
         }
@@ -299,7 +299,7 @@ impl<H: Handler> Worker<H> {
             connection.depart(&self.shared.handler, &self.shared.connections, &self.counts);
         }
         self.counts.connections.set(0);
-        self.counts.keep(Kept::default());
+        self.counts.keep(Kept::default(), 0);
     }
 }
 

@@ -22,6 +22,8 @@ pub(super) struct Model {
     pub(super) came: (usize, Duration),
     /// The reply to the whole connection.
     pub(super) last_word: Option<String>,
+    /// Whether an incomplete record was too slow where room was short.
+    pub(super) is_cut_short: bool,
 }
 
 impl Model {
@@ -219,7 +221,9 @@ impl Model {
         let broke = self.said.iter().any(is_read);
         let is_cut = self.said.iter().any(|said| said.start < delivered && delivered < said.head);
         match end.code {
-            Some(Code::BadCommand) => check(broke || is_cut, || "nobody broke the grammar".to_owned()),
+            Some(Code::BadCommand) => {
+                check(broke || is_cut || self.is_cut_short, || "nobody broke the grammar".to_owned())
+            }
             Some(Code::MessageTooLarge | Code::BodyTooLarge) => {
                 check(broke, || "nothing was too large".to_owned())
             }

@@ -208,13 +208,13 @@ impl Network {
         check(waits <= most, || format!("{waits} bytes are unsent or owed"))
     }
 
-    /// What a turn keeps of what has come: of a body as much as there is room for, else an incomplete head, and
+    /// What a turn keeps of what has come: of a head and its body as much as there is room for, else an incomplete head, and
     /// an incomplete record; where the session does not read on, what it had read by then too.
     fn check_come(&self) -> Result<(), String> {
         let server = &self.pair.server;
         let kept = server.session.kept_come();
         let most = match self.is_reading() {
-            true => server.room.come.min(self.limits.body as usize).max(HEAD),
+            true => server.room.come.min(self.limits.body as usize + HEAD).max(HEAD),
             false => self.limits.body as usize + HEAD + READ,
         };
         let record = if self.is_clear { 0 } else { limits::RECORD };

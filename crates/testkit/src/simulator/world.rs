@@ -172,7 +172,9 @@ impl World {
 
     /// The server is short of room, and looks who is slow.
     fn press(&mut self) -> Result<(), String> {
-        let is_early = self.network.pair.server.session.is_handshaking();
+        let session = &self.network.pair.server.session;
+        let is_early = session.is_handshaking();
+        let keeps = session.kept_come() > 0;
         let is_slow = self.network.press();
         let is_open = self.network.pair.server.ended().is_none();
         self.is_silent |= is_early && !is_open;
@@ -180,6 +182,10 @@ impl World {
             *self.waits.entry("a head is too slow where room is short".to_owned()).or_default() += 1;
         }
         let must_read = self.network.reads_since();
+        if is_slow && keeps && self.model.is_between(self.network.delivered()) {
+            self.model.is_cut_short = true; // a record that is not complete
+            return Ok(());
+        }
         self.model.press(self.network.delivered(), self.network.now(), is_slow, must_read.filter(|_| is_open))
     }
 
