@@ -34,7 +34,8 @@ pub struct Snapshot {
     pub connections: usize,
     /// Clients that are in.
     pub clients: usize,
-    /// Clients that were not let in, by the code that they were told.
+    /// Connections that the server closed before their greeting was OK, by code. Clients were told it, unless their
+    /// handshake was not complete.
     pub refused: Vec<(Code, u64)>,
     /// Connections that the server closed after their greeting, by the code that they were told.
     pub closed: Vec<(Code, u64)>,

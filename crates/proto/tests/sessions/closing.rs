@@ -326,3 +326,17 @@ fn a_handshake_that_waits_for_the_socket_while_the_server_stops_goes_on() {
     pair.drive();
     assert_eq!(pair.client.greeting(), Some("shutting-down: "));
 }
+
+#[test]
+fn a_panic_behind_the_answer_is_told_to_the_connection() {
+    let mut pair = Pair::new();
+    pair.server.script.holds = vec!["HOLD"];
+    pair.connect();
+    pair.client.send("HOLD a", "1");
+    pair.drive();
+    let to = pair.server.held("HOLD a");
+    pair.server.answer("HOLD a", "done");
+    pair.server.session.between_turns(|session, replies| session.close_after(&to, Code::Failed, "", replies));
+    pair.drive();
+    assert_eq!(pair.client.read(), ["1: OK done", "failed"]);
+}

@@ -25,10 +25,10 @@ impl ServerSession {
         self.closing(code, text);
     }
 
-    /// Says `code` to `to`, as its own final answer, and closes. A one-way command has no answer: the
-    /// connection is told.
+    /// Says `code` to `to`, as its own final answer, and closes. Where it has no answer, for it is one-way or
+    /// answered already, the connection is told.
     pub fn close_after(&mut self, to: &ReplyTo, code: Code, text: &str, replies: &mut Vec<u8>) {
-        if to.sequence.is_none() {
+        if to.sequence.is_none() || !self.is_owed(to) {
             return self.close_with(code, text, replies);
         }
         self.error(to, replies, code, text);
