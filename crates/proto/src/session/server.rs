@@ -50,6 +50,8 @@ pub struct ServerSession {
     held: Held,
     /// Its `Timeout`, which runs while it waits.
     held_deadline: Option<Instant>,
+    /// Whether that has passed: the next turn that may say so does.
+    is_overdue: bool,
     /// Whether the driver was not to read in this turn.
     is_paused: bool,
     /// Bytes of the stream to the peer, sealed since the beginning.
@@ -155,6 +157,7 @@ impl ServerSession {
             is_known: false,
             held: Held::No,
             held_deadline: None,
+            is_overdue: false,
             is_paused: false,
             sealed: 0,
             sent: 0,
@@ -327,8 +330,8 @@ impl ServerSession {
             return self.cancel(now, &head, length, replies);
         }
         let waited = self.held_deadline.take();
-        if is_past(waited, now) {
-            return self.begin(now, (head, length, waited), replies); // only to be told so
+        if std::mem::take(&mut self.is_overdue) || is_past(waited, now) {
+            return self.begin(now, (head, length, Some(now.instant)), replies); // only to be told so
         }
         let deadline = waited.or_else(|| deadline(&head, now, &self.limits));
         self.held = self.hold_command(turn, replies.len(), &head);

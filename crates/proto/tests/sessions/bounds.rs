@@ -345,6 +345,8 @@ fn a_timeout_runs_while_its_command_waits() {
     pair.drive();
     assert!(pair.client.take().is_empty());
     pair.wait(SECOND);
+    let deadline = pair.server.session.deadline();
+    assert!(deadline.is_none_or(|deadline| deadline > pair.now().instant), "it would be asked for ever");
     pair.drive();
     assert_eq!(pair.client.take(), ["2: timed-out"]);
     pair.server.answer("HOLD a", "done");

@@ -150,7 +150,8 @@ impl ServerSession {
             return true;
         }
         if self.held_deadline.is_some_and(|deadline| deadline <= now.instant) {
-            return true; // the turn that follows answers it
+            (self.held_deadline, self.is_overdue) = (None, true);
+            return true;
         }
         let limits = Arc::clone(&self.limits);
         self.between_turns(|session, replies| match (&session.phase, session.head_began) {
