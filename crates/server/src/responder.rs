@@ -141,7 +141,8 @@ impl<'r> Responder<'r> {
 
 impl Drop for Responder<'_> {
     fn drop(&mut self) {
-        if !self.is_answered {
+        // Of a panic the connection says more: it closes.
+        if !self.is_answered && !std::thread::panicking() {
             self.desk.session.error(&self.to, self.desk.replies, Code::Failed, "");
         }
     }
