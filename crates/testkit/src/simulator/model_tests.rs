@@ -107,8 +107,8 @@ fn coming(name: Name) -> Model {
 #[test]
 fn a_body_without_room_is_refused_and_no_other() {
     let mut model = coming(Name::Echo);
-    model.keep(60, 50, true);
-    assert!(read(&mut model, "0", Some("overloaded"), "").is_err(), "there was room for all of it");
+    model.keep(60, 60 + 1_024, true);
+    assert!(read(&mut model, "0", Some("overloaded"), "").is_err(), "there was room for its head and for it");
     model.keep(100, 0, true);
     assert!(read(&mut model, "0", Some("overloaded"), "").is_err(), "it was complete");
     model.keep(61, 50, true);
