@@ -66,7 +66,10 @@ impl<H: Handler> Worker<H> {
         shortage: &mut Shortage,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
-        let accepted = door.listener.poll_accept(cx);
+        let accepted = {
+            let _alone = self.shared.accepting.lock().unwrap_or_else(PoisonError::into_inner);
+            door.listener.poll_accept(cx)
+        };
         if accepted.is_pending() && shortage.nobody_waits() {
             let mut scarcity = self.shared.scarcity.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(lasted) = scarcity.ends(now().instant) {
@@ -84,8 +87,12 @@ impl<H: Handler> Worker<H> {
         if self.shared.scarcity.lock().unwrap_or_else(PoisonError::into_inner).begins(now) {
             warn!(%error, "cannot accept: {}", advice(error));
         }
-        if shortage.is_hopeless(now) && door.turn_away(&self.counts) {
-            shortage.all_closed();
+        if shortage.is_hopeless(now) {
+            // Alone: another worker's newcomer would get the spare, and keep it.
+            let _alone = self.shared.accepting.lock().unwrap_or_else(PoisonError::into_inner);
+            if door.turn_away(&self.counts) {
+                shortage.all_closed();
+            }
         }
         // Either way it is tried again.
         let _ = tokio::time::timeout(shortage.pause(), self.room.notified()).await;

@@ -111,7 +111,16 @@ impl<H: Handler> Server<H> {
         }
         let (limits, connections) = (Arc::new(limits), AtomicUsize::new(0));
         let scarcity = Mutex::default();
-        let shared = Arc::new(Shared { handler, tls, trust, limits, workers, connections, scarcity });
+        let shared = Arc::new(Shared {
+            handler,
+            tls,
+            trust,
+            limits,
+            workers,
+            connections,
+            scarcity,
+            accepting: Mutex::default(),
+        });
         let inboxes = (0..workers).map(|_| Arc::default()).collect();
         Ok(Server { shared, listeners, inboxes, stats: Stats::new(workers), address })
     }

@@ -42,6 +42,8 @@ pub(crate) struct Shared<H> {
     pub(crate) workers: usize,
     pub(crate) connections: AtomicUsize,
     pub(crate) scarcity: Mutex<Scarcity>,
+    /// Held while a worker accepts.
+    pub(crate) accepting: Mutex<()>,
 }
 
 /// One worker, on its own thread.

@@ -26,6 +26,7 @@ fn worker() -> (Rc<Worker<Router>>, Identity) {
         workers: 1,
         connections: AtomicUsize::new(0),
         scarcity: Mutex::default(),
+        accepting: Mutex::default(),
     };
     (Worker::new(Arc::new(shared), Arc::default(), Arc::default()), identity)
 }
