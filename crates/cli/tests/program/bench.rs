@@ -61,6 +61,21 @@ impl Place {
         program
     }
 
+    /// A shell that runs `script` as the program would be run, which is its `$0`.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn shell(&self, script: &str) -> Command {
+        let program = self.program();
+        let mut shell = Command::new("sh");
+        shell.args(["-c", script]).arg(program.get_program()).current_dir(self.0.path()).stdin(Stdio::null());
+        for (name, value) in program.get_envs() {
+            match value {
+                Some(value) => shell.env(name, value),
+                None => shell.env_remove(name),
+            };
+        }
+        shell
+    }
+
     pub(crate) fn run(&self, args: &[&str]) -> Ran {
         self.program().args(args).output().unwrap().into()
     }

@@ -3,7 +3,6 @@
 
 use std::io::Read as _;
 use std::net::TcpStream;
-use std::process::Command;
 
 use pinwire_client::{Builder, Client};
 use tokio::task::{JoinSet, spawn_blocking};
@@ -50,17 +49,7 @@ async fn without_descriptors_who_is_in_works_on_and_newcomers_come_when_there_is
 }
 
 fn serve(place: &Place) -> Serving {
-    let program = place.program();
-    let mut shell = Command::new("sh");
-    shell.args(["-c", "ulimit -n 200; exec \"$0\" serve --listen 127.0.0.1:0"]).arg(program.get_program());
-    shell.current_dir(place.path("."));
-    for (name, value) in program.get_envs() {
-        match value {
-            Some(value) => shell.env(name, value),
-            None => shell.env_remove(name),
-        };
-    }
-    Serving::start(shell)
+    Serving::start(place.shell("ulimit -n 200; exec \"$0\" serve --listen 127.0.0.1:0"))
 }
 
 /// Whoever is closed before its greeting tries again.

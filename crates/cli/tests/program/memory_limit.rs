@@ -5,7 +5,6 @@ use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use pinwire_server::Sequence;
 use pinwire_server::proto::session::{ClientEvent, ClientSession};
@@ -46,17 +45,8 @@ fn little_memory_is_enough_whoever_asks_for_much() {
 
 /// Runs the program in the group.
 fn serve(place: &Place, group: &Group) -> Serving {
-    let program = place.program();
-    let mut shell = Command::new("sh");
-    let script = "echo $$ > \"$0\"; exec \"$1\" serve --listen 127.0.0.1:0 --cache 8";
-    shell.args(["-c", script]).arg(group.folder.join("cgroup.procs")).arg(program.get_program());
-    shell.current_dir(place.path("."));
-    for (name, value) in program.get_envs() {
-        match value {
-            Some(value) => shell.env(name, value),
-            None => shell.env_remove(name),
-        };
-    }
+    let mut shell = place.shell("echo $$ > \"$1\"; exec \"$0\" serve --listen 127.0.0.1:0 --cache 8");
+    shell.arg(group.folder.join("cgroup.procs"));
     Serving::start(shell)
 }
 
