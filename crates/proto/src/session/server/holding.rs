@@ -115,7 +115,9 @@ impl ServerSession {
 
     /// The most that the answer to `to` may have.
     pub(super) fn most(&mut self, to: &ReplyTo) -> usize {
-        match self.flights.as_mut().map_or(0, |flights| flights.reserved(to)) {
+        // Answers that come at once have none reserved: they are not looked up.
+        let flights = self.flights.as_mut().filter(|flights| flights.owed() > 0);
+        match flights.map_or(0, |flights| flights.reserved(to)) {
             0 => self.limits.longest_reply(),
             reserved => reserved,
         }
