@@ -48,9 +48,9 @@ pub struct Script {
     pub holds: Vec<&'static str>,
     /// The handler panics at commands of these names.
     pub panics: Vec<&'static str>,
-    /// Bodies of commands of these names are refused from their heads, with the line's [`code`](Script::code).
+    /// Bodies of commands of these names are refused from their heads, with the line's [`code`](field@Script::code).
     pub refuses_bodies: Vec<&'static str>,
-    /// Commands of these names are answered with an error, the line's [`code`](Script::code).
+    /// Commands of these names are answered with an error, the line's [`code`](field@Script::code).
     pub errs: Vec<&'static str>,
     /// The code of an error by the command's line; `not-permitted` unless told otherwise.
     pub code: Option<fn(&str) -> Code>,
