@@ -8,7 +8,7 @@ use pinwire_proto::code::Code;
 use pinwire_proto::identity::{Identity, IdentityError};
 use pinwire_proto::trust::{Pin, Presented, TrustList, judge};
 use pinwire_testkit::certificates;
-use pinwire_testkit::pair::UNIX;
+use pinwire_testkit::pair::{LOCAL, UNIX};
 
 /// See the module.
 ///
@@ -47,7 +47,8 @@ fn reads(der: &[u8]) {
     let (read, key) = (Certificate::parse(der), subject_public_key_info(der));
     assert_eq!(read.as_ref().err(), key.as_ref().err(), "what is proven and what is pinned differ");
     let (Ok(certificate), Ok(key)) = (read, key) else {
-        let refusal = judge(&TrustList::nobody(), Presented::Certificate(der), UNIX).expect_err("unreadable");
+        let refusal =
+            judge(&TrustList::nobody(), Presented::Certificate(der), LOCAL, UNIX).expect_err("unreadable");
         return assert_eq!(refusal.code, Code::CertificateUnreadable);
     };
     assert!(der.windows(key.len()).any(|window| window == key), "the key is not the certificate's own bytes");
@@ -70,7 +71,7 @@ fn judged(der: &[u8], certificate: &Certificate) {
             _ => (Code::UnfamiliarCertificate, Pin::Spki(certificate.digests.spki).to_string()),
         };
         let refusal =
-            judge(&TrustList::nobody(), Presented::Certificate(der), now).expect_err("nobody is in");
+            judge(&TrustList::nobody(), Presented::Certificate(der), LOCAL, now).expect_err("nobody is in");
         assert_eq!(refusal.code, expected.0, "at {now}, valid from {from} to {to}");
         assert!(
             refusal.text.contains(&expected.1) && !refusal.text.contains(char::is_control),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use pinwire_proto::code::Code;
 use pinwire_proto::session::{Buffers, Disconnect, Now, Room, ServerSession};
 use pinwire_proto::tls::{ServerTls, TlsFailure};
-use pinwire_testkit::pair::{Link, ServerEnd, Setup};
+use pinwire_testkit::pair::{LOCAL, Link, ServerEnd, Setup};
 
 use crate::choices::{Choices, inflate};
 use crate::grammar::{self, Reading};
@@ -292,7 +292,7 @@ fn shakes_no_hands(deeds: &[u8], stream: &[u8]) {
     for piece in stream.chunks(1 + deeds.iter().map(|deed| usize::from(*deed)).sum::<usize>()) {
         io.wire.space()[..piece.len()].copy_from_slice(piece);
         io.wire.filled(piece.len());
-        session.open(SETUP.now, &SETUP.list, &mut io);
+        session.open(SETUP.now, (&SETUP.list, LOCAL), &mut io);
         let event = session.next(SETUP.now, &mut io.plain, &mut io.replies);
         assert!(event.is_none(), "{event:?}");
         session.seal(SETUP.now, &mut io);

@@ -1,6 +1,8 @@
 //! Trust files: errors point where they say, what is read can be printed and read again, and an edit leaves
 //! every other byte as it was.
 
+use std::sync::Arc;
+
 use pinwire_proto::certificate::Digests;
 use pinwire_proto::trust::{Entry, LineError, Pin, Sha1, TrustList, add, remove};
 
@@ -28,8 +30,8 @@ pub fn run(bytes: &[u8]) {
 }
 
 /// An entry but for its line.
-fn bare(entry: &Entry) -> Entry {
-    Entry { line: 0, ..entry.clone() }
+fn bare(entry: &Arc<Entry>) -> Entry {
+    Entry { line: 0, ..entry.as_ref().clone() }
 }
 
 fn parse(text: &str) -> TrustList {
@@ -64,7 +66,7 @@ fn finds_the_first_line(list: &TrustList) {
 }
 
 fn refuses_sha1_alone(bytes: &[u8], list: &TrustList) {
-    let is_old = |entry: &&Entry| matches!(entry.pin, Pin::Sha1(_));
+    let is_old = |entry: &&Arc<Entry>| matches!(entry.pin, Pin::Sha1(_));
     let lines: Vec<usize> = list.entries().iter().filter(is_old).map(|entry| entry.line).collect();
     match TrustList::parse(bytes, Sha1::Refuse) {
         Ok(same) => assert!(lines.is_empty() && same.entries() == list.entries()),

@@ -62,6 +62,9 @@ pub enum Code {
     Removed,
     /// The client does not take what it asked for.
     SlowReader,
+    // Of nobody's wire: of logs and counters.
+    /// A source failed so often that its connections are closed at accept, without words.
+    SourcePenalised,
     /// A code of a server's own commands.
     Own(OwnCode),
 }
@@ -111,6 +114,7 @@ const TABLE: &[Row] = &[
     (Code::Idle, "idle", 44, Severity::Info),
     (Code::Removed, "removed", 45, Severity::Info),
     (Code::SlowReader, "slow-reader", 46, Severity::Warn),
+    (Code::SourcePenalised, "source-penalised", 60, Severity::Warn),
 ];
 
 impl Code {
@@ -149,6 +153,12 @@ impl Code {
     /// How loudly it is logged.
     pub fn severity(self) -> Severity {
         self.row().map_or(Severity::Info, |row| row.3)
+    }
+
+    /// The status with which `pinwire` exits when this is what the server said (`pinwire --help` lists them): 3 if
+    /// it did not let the client in or closed the connection, else 1.
+    pub fn exit_status(self) -> u8 {
+        if self.is_of_connection() { 3 } else { 1 }
     }
 
     /// Whether the protocol uses it as the answer to a certificate, before any command.

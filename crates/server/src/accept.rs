@@ -163,7 +163,12 @@ impl<H: Handler> Worker<H> {
             self.counts.turned_away.one();
             return warn!(peer = %remote, %error, "cannot tune a new connection's socket");
         }
-        let mut session = match ServerSession::new(&self.shared.tls, Arc::clone(limits), accepted) {
+        let tls = {
+            let mut floor = self.floor.borrow_mut();
+            floor.tls.refresh(&self.shared.tls);
+            Arc::clone(&floor.tls.value)
+        };
+        let mut session = match ServerSession::new(&tls, Arc::clone(limits), accepted) {
             Ok(session) => session,
             Err(failure) => {
                 self.counts.turned_away.one();

@@ -113,7 +113,7 @@ impl<S> Connection<S> {
     {
         io.unsent = self.outbox.unsent();
         let filled = self.fill(&mut io.wire, (io.unsent, io.room), cx); // 1 socket → wire
-        self.session.open(at.now, at.trust, io); // 2 wire → plain
+        self.session.open(at.now, (at.trust, self.remote.ip()), io); // 2 wire → plain
         while let Some(event) = self.session.next(at.now, &mut io.plain, &mut io.replies) {
             self.dispatch(at, &event, &mut io.replies); // 3 plain → event → handler → replies
         }
@@ -159,6 +159,7 @@ impl<S> Connection<S> {
         H: Handler<State = S>,
     {
         match *event {
+            Event::Refused(ref refusal) => self.session.refuse(refusal.code, &refusal.text, replies),
             Event::Connect => self.connect(at, replies),
             Event::Body(ref head) => self.body(at.handler, head, replies),
             Event::Command { head, body, to } => self.command(at, (head, body), to, replies),

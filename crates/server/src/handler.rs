@@ -70,12 +70,12 @@ impl Peer {
 
     /// The name that the trust list gives it.
     pub fn name(&self) -> Option<&str> {
-        self.judged.name.as_deref()
+        self.judged.entry.name.as_deref()
     }
 
     /// The pin of the entry that let it in.
     pub fn pin(&self) -> &Pin {
-        &self.judged.pin
+        &self.judged.entry.pin
     }
 
     /// The digests of its certificate.

@@ -26,6 +26,8 @@ pub(crate) enum Post {
     Panicked(Address, ReplyTo),
     /// A socket that another worker accepted.
     Accepted(TcpStream, SocketAddr),
+    /// The trust list was replaced: everybody is judged again.
+    Trust,
     /// No new connections; end the others once they are answered.
     Stop,
     /// End them now.

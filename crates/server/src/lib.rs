@@ -22,6 +22,7 @@ mod accept;
 mod alarms;
 mod command;
 mod connection;
+mod current;
 mod handler;
 mod handshakes;
 mod inbox;
@@ -54,7 +55,7 @@ pub use pinwire_proto::trust::{Pin, Sha1, TrustList};
 pub use pinwire_proto::wire::{Encoder, Head, Misuse, Reply, Sequence};
 pub use responder::{Answered, Deferred, Responder};
 pub use router::Router;
-pub use server::{Server, ServerConfig, Stopper};
+pub use server::{Server, ServerConfig, Shown, Stopper, Trust};
 pub use stats::{Gauge, Snapshot, Stats};
 
 /// What the library is made of, for those who need a part of it: sessions, the wire, trust.

@@ -12,6 +12,7 @@ use pinwire_proto::tls::ServerTls;
 use pinwire_proto::trust::TrustList;
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 
+use crate::current::Current;
 use crate::handler::Handler;
 use crate::inbox::{Inbox, Post};
 use crate::listener::{self, BindError};
@@ -95,6 +96,38 @@ impl Stopper {
     }
 }
 
+/// Replaces a server's trust list from any thread, while it runs.
+#[derive(Clone, Debug)]
+pub struct Trust {
+    current: Arc<Current<TrustList>>,
+    inboxes: Vec<Arc<Inbox>>,
+}
+
+impl Trust {
+    /// From now on `list` judges: who comes, and at once everybody who is in.
+    pub fn replace(&self, list: TrustList) {
+        self.current.replace(list);
+        self.inboxes.iter().for_each(|inbox| inbox.post(Post::Trust));
+    }
+
+    /// The list that judges now.
+    pub fn list(&self) -> Arc<TrustList> {
+        self.current.copy().value
+    }
+}
+
+/// Replaces a server's certificate and key from any thread, while it runs.
+#[derive(Clone, Debug)]
+pub struct Shown(Arc<Current<ServerTls>>);
+
+impl Shown {
+    /// From now on this is shown to newcomers; connections go on. Sessions are resumed across it if it was made
+    /// with the same [`Tickets`](crate::Tickets).
+    pub fn replace(&self, tls: ServerTls) {
+        self.0.replace(tls);
+    }
+}
+
 impl<H: Handler> Server<H> {
     /// Listens.
     ///
@@ -113,8 +146,8 @@ impl<H: Handler> Server<H> {
         let scarcity = Mutex::default();
         let shared = Arc::new(Shared {
             handler,
-            tls,
-            trust,
+            tls: Arc::new(Current::new(tls)),
+            trust: Arc::new(Current::new(trust)),
             limits,
             workers,
             connections,
@@ -133,6 +166,16 @@ impl<H: Handler> Server<H> {
     /// What it has done and what it holds, in numbers; readable while it runs, and after.
     pub fn stats(&self) -> Stats {
         self.stats.clone()
+    }
+
+    /// What replaces its trust list.
+    pub fn trust(&self) -> Trust {
+        Trust { current: Arc::clone(&self.shared.trust), inboxes: self.inboxes.clone() }
+    }
+
+    /// What replaces its certificate and key.
+    pub fn shown(&self) -> Shown {
+        Shown(Arc::clone(&self.shared.tls))
     }
 
     /// What stops it.

@@ -23,6 +23,7 @@ use tracing::warn;
 use crate::accept::Newcomer;
 use crate::alarms::{Alarm, Alarms};
 use crate::connection::{Connection, Progress, Station, Turn, unpanicked};
+use crate::current::{Copied, Current};
 use crate::handler::Handler;
 use crate::handshakes::Handshakes;
 use crate::inbox::{Address, Inbox, Post};
@@ -32,11 +33,11 @@ use crate::slab::Slab;
 use crate::stats::Counts;
 use crate::totals::{Kept, Totals};
 
-/// What all workers share, and none changes but the count, and what is said of a shortage.
+/// What all workers share.
 pub(crate) struct Shared<H> {
     pub(crate) handler: H,
-    pub(crate) tls: ServerTls,
-    pub(crate) trust: TrustList,
+    pub(crate) tls: Arc<Current<ServerTls>>,
+    pub(crate) trust: Arc<Current<TrustList>>,
     pub(crate) limits: Arc<Limits>,
     /// How many there are.
     pub(crate) workers: usize,
@@ -71,6 +72,8 @@ pub(crate) struct Floor<H: Handler> {
     rounds: Rounds,
     totals: Totals,
     pub(crate) handshakes: Handshakes<Newcomer>,
+    pub(crate) tls: Copied<ServerTls>,
+    trust: Copied<TrustList>,
 }
 
 impl<H: Handler> Worker<H> {
@@ -82,6 +85,8 @@ impl<H: Handler> Worker<H> {
             rounds: Rounds::new(Instant::now()),
             totals: Totals::new(&shared.limits, shared.workers),
             handshakes: Handshakes::new(&shared.limits),
+            tls: shared.tls.copy(),
+            trust: shared.trust.copy(),
         };
         Rc::new(Worker {
             shared,
@@ -142,12 +147,13 @@ impl<H: Handler> Worker<H> {
     /// A panic in here is not the handler's, which `Connection` sees to: it is ours, or comes of what logs. It ends
     /// this connection and no other.
     fn take_turns(&self, floor: &mut Floor<H>, address: Address, cx: &mut Context<'_>) -> Poll<()> {
-        let Floor { slab, io, alarms, totals, .. } = floor;
+        let Floor { slab, io, alarms, totals, trust, .. } = floor;
+        trust.refresh(&self.shared.trust);
         let Some(connection) = slab.get_mut(address) else { return Poll::Ready(()) };
         connection.keep_waker(cx.waker());
         let mut station = Station {
             handler: &self.shared.handler,
-            trust: &self.shared.trust,
+            trust: &trust.value,
             limits: &self.shared.limits,
             inbox: &self.inbox,
             address,
@@ -212,7 +218,7 @@ impl<H: Handler> Worker<H> {
             },
             Post::Stop => self.stop(now().instant + self.shared.limits.drain),
             Post::StopNow => self.stop(now().instant),
-            Post::Alarm => {}
+            Post::Trust | Post::Alarm => {}
         }
     }
 

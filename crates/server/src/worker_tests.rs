@@ -20,8 +20,8 @@ fn worker() -> (Rc<Worker<Router>>, Identity) {
     let line = format!("{}\n", Pin::Spki(identity.certificate().unwrap().digests.spki));
     let shared = Shared {
         handler: Router::new(),
-        tls: ServerTls::new(&identity, Tickets::new().unwrap()).unwrap(),
-        trust: TrustList::parse(line.as_bytes(), Sha1::Refuse).unwrap(),
+        tls: Arc::new(Current::new(ServerTls::new(&identity, Tickets::new().unwrap()).unwrap())),
+        trust: Arc::new(Current::new(TrustList::parse(line.as_bytes(), Sha1::Refuse).unwrap())),
         limits: Arc::default(),
         workers: 1,
         connections: AtomicUsize::new(0),

@@ -142,6 +142,7 @@ mod tests {
     use std::io::Write;
     use std::process::Stdio;
 
+    use crate::pair::LOCAL;
     use pinwire_proto::certificate::Certificate;
     use pinwire_proto::code::Code;
     use pinwire_proto::trust::{Pin, Presented, Sha1, TrustList, judge};
@@ -159,7 +160,7 @@ mod tests {
             Err(_) => String::new(),
         };
         let list = TrustList::parse(list.as_bytes(), Sha1::Refuse).unwrap();
-        let judged = judge(&list, Presented::Certificate(&identity.chain()[0]), NOW);
+        let judged = judge(&list, Presented::Certificate(&identity.chain()[0]), LOCAL, NOW);
         judged.map(|judged| judged.subject).map_err(|refusal| refusal.code)
     }
 

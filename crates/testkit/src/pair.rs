@@ -11,6 +11,7 @@ pub use client::{ClientEnd, config, plain_config};
 pub use link::Link;
 pub use server::{Script, ServerEnd};
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -21,6 +22,9 @@ use pinwire_proto::tls::{ClientTls, Layer, ServerTls, Tickets};
 use pinwire_proto::trust::{Pin, Sha1, TrustList};
 
 use crate::certificates;
+
+/// Where clients come from unless a story says otherwise.
+pub const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// A server and a client.
 #[derive(Debug)]

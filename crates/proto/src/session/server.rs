@@ -10,6 +10,7 @@ mod ending;
 mod holding;
 mod patience;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -24,7 +25,7 @@ use crate::code::Code;
 use crate::limits::Limits;
 use crate::tally::Tally;
 use crate::tls::{Layer, ServerTls, TlsFailure};
-use crate::trust::{self, Judged, Presented, TrustList};
+use crate::trust::{self, Judged, Presented, Refusal, TrustList};
 use crate::wire::{Head, Scan, Sequence};
 
 /// One connection as the server sees it.
@@ -71,6 +72,8 @@ pub enum Event<'p> {
     /// The peer's certificate is on the list: say [`admit`](ServerSession::admit) or
     /// [`refuse`](ServerSession::refuse).
     Connect,
+    /// The peer is not let in: say [`refuse`](ServerSession::refuse), with this code and what text it is to read.
+    Refused(Refusal),
     /// A body is announced: unless [`refuse_body`](ServerSession::refuse_body) is said, it is taken.
     Body(Head<'p>),
     /// A whole command.
@@ -113,6 +116,8 @@ enum Phase {
     Handshake,
     /// The certificate is trusted; the handler has the last word.
     Connecting,
+    /// The certificate is not trusted; the driver says it.
+    Refusing(Box<Refusal>),
     /// The greeting is out: heads come next.
     Ready,
     Receiving(Box<Coming>),
@@ -173,8 +178,9 @@ impl ServerSession {
         self.tally = Some(tally);
     }
 
-    /// Wire → plain: takes records apart, and judges the peer between the handshake and its first record.
-    pub fn open(&mut self, now: Now, list: &TrustList, io: &mut Buffers) {
+    /// Wire → plain: takes records apart, and judges the peer, which comes from that address, between the
+    /// handshake and its first record.
+    pub fn open(&mut self, now: Now, (list, from): (&TrustList, IpAddr), io: &mut Buffers) {
         self.sent = self.sealed.saturating_sub(io.unsent as u64);
         self.is_paused = !self.wants_read(io.unsent);
         self.held = Held::No;
@@ -193,7 +199,7 @@ impl ServerSession {
                 io.wire.clear();
                 Ok(())
             }
-            Phase::Handshake => self.shake_hands(now, list, io),
+            Phase::Handshake => self.shake_hands(now, (list, from), io),
             _ => self.open_records(now, io),
         };
         if let Err(failure) = opened {
@@ -202,31 +208,36 @@ impl ServerSession {
         }
     }
 
-    fn shake_hands(&mut self, now: Now, list: &TrustList, io: &mut Buffers) -> Result<(), TlsFailure> {
+    fn shake_hands(
+        &mut self,
+        now: Now,
+        by: (&TrustList, IpAddr),
+        io: &mut Buffers,
+    ) -> Result<(), TlsFailure> {
         let limit = self.limits.handshake_bytes.min(MOST_HANDSHAKE_BYTES);
         let used = self.layer.handshake(io.wire.unread(), limit, &mut io.sealed)?;
         io.wire.consume(used);
         if self.layer.is_handshaking() {
             return Ok(());
         }
-        self.judge(now, list, &mut io.replies);
+        self.judge(now, by);
         self.open_records(now, io)
     }
 
     /// Whom TLS has let through may still not be on the list; then nothing of what it sent is opened.
-    fn judge(&mut self, now: Now, list: &TrustList, replies: &mut Vec<u8>) {
+    fn judge(&mut self, now: Now, (list, from): (&TrustList, IpAddr)) {
         let presented = self.layer.peer_certificate().map_or(Presented::Nothing, Presented::Certificate);
-        match trust::judge(list, presented, now.unix) {
+        match trust::judge(list, presented, from, now.unix) {
             Ok(judged) => {
                 self.judged = Some(Box::new(judged));
                 self.phase = Phase::Connecting;
             }
-            Err(refusal) => self.close_with(refusal.code, &refusal.text, replies),
+            Err(refusal) => self.phase = Phase::Refusing(Box::new(refusal)),
         }
     }
 
     fn open_records(&mut self, now: Now, io: &mut Buffers) -> Result<(), TlsFailure> {
-        if matches!(self.phase, Phase::Closing | Phase::Closed) {
+        if matches!(self.phase, Phase::Refusing(_) | Phase::Closing | Phase::Closed) {
             io.wire.clear();
             return Ok(());
         }
@@ -250,7 +261,8 @@ impl ServerSession {
         let bytes: &'p [u8] = bytes;
         loop {
             match &mut self.phase {
-                Phase::Connecting if self.input == Input::Stopped => return None,
+                Phase::Connecting | Phase::Refusing(_) if self.input == Input::Stopped => return None,
+                Phase::Refusing(refusal) => return Some(Event::Refused(Refusal::clone(refusal))),
                 Phase::Connecting => {
                     self.active = now.instant; // nobody is idle before the greeting
                     return Some(Event::Connect);

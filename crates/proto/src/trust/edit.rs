@@ -1,6 +1,7 @@
 //! Adds a line to a trust file's text or takes one out. Every other byte stays as it is; no file is touched.
 
 use std::fmt;
+use std::sync::Arc;
 
 use super::entry::{Entry, check_name};
 use super::list::{LineError, Sha1, TrustList};
@@ -14,23 +15,23 @@ use super::pin::Pin;
 pub fn add(text: &str, pin: &Pin, name: Option<&str>, comment: Option<&str>) -> Result<String, EditError> {
     let list = parse(text)?;
     if let Some(there) = list.entries().iter().find(|entry| entry.pin == *pin) {
-        return Err(EditError::PinThere(Box::new(there.clone())));
+        return Err(EditError::PinThere(Arc::clone(there)));
     }
     if let Some(name) = name {
         check_name(name).map_err(|wrong| EditError::Name(wrong.text))?;
     }
     if let Some(there) = list.entries().iter().find(|entry| name.is_some() && entry.name.as_deref() == name) {
-        return Err(EditError::NameThere(Box::new(there.clone())));
+        return Err(EditError::NameThere(Arc::clone(there)));
     }
     if comment.is_some_and(|comment| comment.contains(char::is_control)) {
         return Err(EditError::Comment);
     }
     let comment = comment.map(str::trim).filter(|comment| !comment.is_empty());
     let entry = Entry {
-        pin: *pin,
         name: name.map(str::to_owned),
         comment: comment.map(str::to_owned),
         line: text.lines().count() + 1,
+        ..Entry::of(*pin)
     };
     Ok(format!("{text}{entry}\n"))
 }
@@ -40,7 +41,7 @@ pub fn add(text: &str, pin: &Pin, name: Option<&str>, comment: Option<&str>) -> 
 ///
 /// # Errors
 /// If the text is not a good trust file, or `what` means no line or several.
-pub fn remove(text: &str, what: &str) -> Result<(String, Entry), EditError> {
+pub fn remove(text: &str, what: &str) -> Result<(String, Arc<Entry>), EditError> {
     let list = parse(text)?;
     let meant = meant(list.entries(), what);
     let entry = match meant[..] {
@@ -50,7 +51,7 @@ pub fn remove(text: &str, what: &str) -> Result<(String, Entry), EditError> {
     };
     let lines = text.split_inclusive('\n').enumerate();
     let left = lines.filter(|(i, _)| i + 1 != entry.line).map(|(_, line)| line).collect();
-    Ok((left, entry.clone()))
+    Ok((left, Arc::clone(entry)))
 }
 
 /// Why a trust file's text was not changed.
@@ -60,9 +61,9 @@ pub enum EditError {
     /// The text is not a good trust file.
     Broken(Vec<LineError>),
     /// The pin stands in it already, on this line.
-    PinThere(Box<Entry>),
+    PinThere(Arc<Entry>),
     /// The name stands in it already, on this line.
-    NameThere(Box<Entry>),
+    NameThere(Arc<Entry>),
     /// The name is not one; what is wrong with it.
     Name(String),
     /// The comment holds control characters.
@@ -70,7 +71,7 @@ pub enum EditError {
     /// No line is meant by this.
     NotThere(String),
     /// Several lines are meant.
-    Ambiguous(Vec<Entry>),
+    Ambiguous(Vec<Arc<Entry>>),
 }
 
 impl fmt::Display for EditError {
@@ -108,7 +109,7 @@ fn parse(text: &str) -> Result<TrustList, EditError> {
 
 /// Who gives a whole pin that is there does not mean those that merely begin so, as a SHA-256 may with the
 /// digits of a SHA-1.
-fn meant<'a>(entries: &'a [Entry], what: &str) -> Vec<&'a Entry> {
+fn meant<'a>(entries: &'a [Arc<Entry>], what: &str) -> Vec<&'a Arc<Entry>> {
     let whole = what.parse::<Pin>().ok().filter(|pin| entries.iter().any(|entry| entry.pin == *pin));
     let is_pin = |pin: &Pin| whole.map_or_else(|| begins_pin(pin, what), |whole| whole == *pin);
     entries.iter().filter(|entry| entry.name.as_deref() == Some(what) || is_pin(&entry.pin)).collect()

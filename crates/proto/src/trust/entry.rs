@@ -1,6 +1,9 @@
 //! One line of the trust file: `pin  name=alice  # comment`.
 
 use std::fmt;
+use std::net::IpAddr;
+
+use ipnet::IpNet;
 
 use super::pin::Pin;
 
@@ -11,10 +14,34 @@ pub struct Entry {
     pub pin: Pin,
     /// What handlers and logs call this client: 1 to 64 of `A-Z a-z 0-9 . _ -`.
     pub name: Option<String>,
+    /// What it may run, in upper case; `None`: everything that is not administration.
+    pub commands: Option<Vec<String>>,
+    /// Whether it may run administration.
+    pub admin: bool,
+    /// Where it may come from; empty: anywhere.
+    pub from: Vec<IpNet>,
+    /// When it ends.
+    pub expires: Option<Expiry>,
+    /// How many connections it may have at a time; `None`: any number.
+    pub connections: Option<u32>,
     /// What stands after "#", without the spaces around it.
     pub comment: Option<String>,
     /// Its line in the file, from 1.
     pub line: usize,
+}
+
+/// When an entry ends. `Display` writes it as the file holds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expiry {
+    /// The first moment at which it has ended, unix seconds.
+    pub at: i64,
+    pub(super) text: String,
+}
+
+impl fmt::Display for Expiry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
 }
 
 /// What is wrong with a line, and at which of its bytes.
@@ -34,11 +61,41 @@ impl Entry {
         let mut words = words_of(words);
         let Some((at, first)) = words.next() else { return Ok(None) };
         let pin = first.parse::<Pin>().map_err(|error| wrong(at + error.at, error.text))?;
-        let mut entry = Entry { pin, name: None, comment: comment.map(str::to_owned), line };
+        let comment = comment.map(str::to_owned);
+        let mut entry = Entry { comment, line, ..Entry::of(pin) };
         for (at, word) in words {
             entry.option(at, word)?;
         }
         Ok(Some(entry))
+    }
+
+    /// An entry that says nothing but whom it lets in.
+    pub fn of(pin: Pin) -> Entry {
+        Entry {
+            pin,
+            name: None,
+            commands: None,
+            admin: false,
+            from: Vec::new(),
+            expires: None,
+            connections: None,
+            comment: None,
+            line: 0,
+        }
+    }
+
+    /// Whether it may run the command of this registered name. The protocol's own are not asked about here.
+    pub fn permits(&self, registered: &str, is_admin: bool) -> bool {
+        match &self.commands {
+            _ if is_admin && !self.admin => false,
+            None => true,
+            Some(commands) => commands.iter().any(|command| command.eq_ignore_ascii_case(registered)),
+        }
+    }
+
+    /// Whether it may come from `address`, which is unmapped already.
+    pub fn admits(&self, address: IpAddr) -> bool {
+        self.from.is_empty() || self.from.iter().any(|network| network.contains(&address))
     }
 
     fn option(&mut self, at: usize, word: &str) -> Result<(), Wrong> {

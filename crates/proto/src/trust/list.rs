@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
 
 use super::entry::{Entry, Wrong};
 use super::pin::Pin;
@@ -10,7 +11,7 @@ use crate::certificate::Digests;
 /// Who may speak. Finding a certificate costs three hash lookups, however long the list is.
 #[derive(Clone, Debug, Default)]
 pub struct TrustList {
-    entries: Vec<Entry>,
+    entries: Vec<Arc<Entry>>,
     by_pin: HashMap<Pin, usize>,
 }
 
@@ -46,13 +47,13 @@ impl TrustList {
     }
 
     /// The entry that rules over the certificate of these digests: the first line that matches, alone.
-    pub fn find(&self, digests: &Digests) -> Option<&Entry> {
+    pub fn find(&self, digests: &Digests) -> Option<&Arc<Entry>> {
         let places = Pin::all_of(digests).into_iter().filter_map(|pin| self.by_pin.get(&pin));
         places.min().and_then(|place| self.entries.get(*place))
     }
 
     /// All entries in the file's order.
-    pub fn entries(&self) -> &[Entry] {
+    pub fn entries(&self) -> &[Arc<Entry>] {
         &self.entries
     }
 
@@ -134,7 +135,7 @@ impl Reading {
         if let Some(name) = &entry.name {
             self.names.insert(name.clone(), entry.line);
         }
-        self.list.entries.push(entry);
+        self.list.entries.push(Arc::new(entry));
     }
 }
 

@@ -8,8 +8,8 @@ mod list;
 mod pin;
 
 pub use edit::{EditError, add, remove};
-pub use entry::Entry;
-pub use judge::{Judged, Presented, Refusal, judge};
+pub use entry::{Entry, Expiry};
+pub use judge::{Judged, Presented, Refusal, judge, judge_again};
 pub use list::{LineError, Sha1, TrustList};
 pub use pin::{Pin, PinError};
 

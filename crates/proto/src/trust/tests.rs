@@ -1,5 +1,8 @@
 //! The trust file: read, judged by, edited.
 
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
@@ -11,6 +14,7 @@ use crate::identity::{KeyKind, generate};
 /// 2026-01-31T12:00:00Z.
 const NOW: i64 = 1_769_860_800;
 const DAY: i64 = 86_400;
+const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const DIGESTS: Digests = Digests { spki: [0xaa; 32], certificate: [0xbb; 32], sha1: [0xcc; 20] };
 
 fn parse(text: &str) -> Result<TrustList, Vec<String>> {
@@ -37,15 +41,15 @@ fn lines_names_and_comments() {
     let list = parse(&text).unwrap();
     let wanted = [
         Entry {
-            pin: a.parse().unwrap(),
             name: Some("alice-1.x_Y".into()),
             comment: Some("her laptop # new".into()),
             line: 4,
+            ..Entry::of(a.parse().unwrap())
         },
-        Entry { pin: b.parse().unwrap(), name: None, comment: None, line: 5 },
-        Entry { pin: Pin::Spki([3; 32]), name: None, comment: None, line: 6 },
+        Entry { line: 5, ..Entry::of(b.parse().unwrap()) },
+        Entry { line: 6, ..Entry::of(Pin::Spki([3; 32])) },
     ];
-    assert_eq!(list.entries(), wanted);
+    assert_eq!(list.entries(), wanted.map(Arc::new));
     assert_eq!(list.entries()[0].to_string(), format!("{a}  name=alice-1.x_Y  # her laptop # new"));
     assert_eq!((list.len(), list.is_empty()), (3, false));
     assert!(parse("").unwrap().is_empty() && TrustList::nobody().is_empty());
@@ -133,14 +137,14 @@ fn a_client_on_the_list_is_let_in_under_its_name() {
     let pin = Pin::Spki(certificate.digests.spki);
     let list = parse(&format!("{pin} name=alice\n")).unwrap();
     let wanted = Judged {
-        name: Some("alice".into()),
-        pin,
+        entry: Arc::new(Entry { name: Some("alice".into()), line: 1, ..Entry::of(pin) }),
         digests: certificate.digests,
+        not_before: certificate.not_before,
         not_after: certificate.not_after,
         subject: "CN=alice".into(),
     };
     for now in [certificate.not_before, NOW, certificate.not_after] {
-        assert_eq!(judge(&list, Presented::Certificate(&der), now).as_ref(), Ok(&wanted));
+        assert_eq!(judge(&list, Presented::Certificate(&der), LOCAL, now).as_ref(), Ok(&wanted));
     }
 }
 
@@ -166,7 +170,7 @@ fn refusals_come_in_the_protocols_order_with_its_texts() {
         (shown, NOW, Code::UnfamiliarCertificate, strange),
     ];
     for (presented, now, code, text) in cases {
-        let refusal = judge(&TrustList::nobody(), presented, now).unwrap_err();
+        let refusal = judge(&TrustList::nobody(), presented, LOCAL, now).unwrap_err();
         assert_eq!((refusal.code, refusal.text), (code, text));
         assert_eq!(refusal.digests.is_some(), code.number() > 2);
     }

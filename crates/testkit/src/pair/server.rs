@@ -1,10 +1,12 @@
 //! The server's end: drives its session exactly as the server does, with a script for a handler.
 
+use std::net::IpAddr;
+
 use pinwire_proto::code::Code;
 use pinwire_proto::session::{Buffers, Disconnect, Event, Now, ReplyTo, Room, ServerSession};
 use pinwire_proto::trust::TrustList;
 
-use super::Link;
+use super::{LOCAL, Link};
 
 /// A server's connection: what it heard, and how it answers.
 #[derive(Debug)]
@@ -13,6 +15,8 @@ pub struct ServerEnd {
     pub session: ServerSession,
     /// The list that judges.
     pub list: TrustList,
+    /// Where the client comes from.
+    pub from: IpAddr,
     /// What the handler does.
     pub script: Script,
     /// What the server's other connections leave this one.
@@ -73,6 +77,7 @@ impl ServerEnd {
         ServerEnd {
             session,
             list,
+            from: LOCAL,
             script: Script::default(),
             room: Room::default(),
             io: Buffers::default(),
@@ -259,7 +264,7 @@ impl ServerEnd {
         self.turns += 1;
         (self.io.unsent, self.io.room) = (self.outbox.len(), self.room);
         let filled = self.fill(up);
-        self.session.open(now, &self.list, &mut self.io);
+        self.session.open(now, (&self.list, self.from), &mut self.io);
         self.handle(now);
         self.session.seal(now, &mut self.io);
         self.send(down);
@@ -326,6 +331,7 @@ impl ServerEnd {
                         Some((code, text)) => self.session.refuse(code, text, replies),
                     }
                 }
+                Event::Refused(refusal) => self.session.refuse(refusal.code, &refusal.text, replies),
                 Event::Body(head) => {
                     self.announced.push(head.line().to_owned());
                     if self.script.refuses_bodies.contains(&head.name()) {

@@ -18,7 +18,7 @@ impl ServerSession {
 
     /// The handler does not take the peer, and says why.
     pub fn refuse(&mut self, code: Code, text: &str, replies: &mut Vec<u8>) {
-        if matches!(self.phase, Phase::Connecting) {
+        if matches!(self.phase, Phase::Connecting | Phase::Refusing(_)) {
             self.close_with(code, text, replies);
         }
     }

@@ -16,7 +16,7 @@ impl ServerSession {
             Phase::Handshake if self.layer.is_handshaking() => {
                 return self.end(Disconnect::Closed { code, text: text.to_owned() });
             }
-            Phase::Handshake | Phase::Connecting => greeting_error(replies, code, text),
+            Phase::Handshake | Phase::Connecting | Phase::Refusing(_) => greeting_error(replies, code, text),
             _ => {
                 self.abandon(code, replies);
                 Encoder::error(replies, None, code, text).finish();

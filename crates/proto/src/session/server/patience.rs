@@ -55,7 +55,7 @@ impl ServerSession {
 
     /// Whether the greeting is still to come.
     pub fn is_handshaking(&self) -> bool {
-        matches!(self.phase, Phase::Handshake | Phase::Connecting)
+        matches!(self.phase, Phase::Handshake | Phase::Connecting | Phase::Refusing(_))
     }
 
     /// Whether the peer's ClientHello is complete: until then it has shown nothing but that it can connect.
@@ -97,7 +97,9 @@ impl ServerSession {
     pub(super) fn patience(&self) -> Option<Instant> {
         let in_flight = self.flights.as_ref().map_or(0, |flights| flights.in_flight());
         match (&self.phase, self.head_began) {
-            (Phase::Handshake | Phase::Connecting, _) => Some(self.began + self.limits.handshake),
+            (Phase::Handshake | Phase::Connecting | Phase::Refusing(_), _) => {
+                Some(self.began + self.limits.handshake)
+            }
             (Phase::Closing | Phase::Closed, _) => None,
             // A saturated connection is a slow reader's, and the driver's to judge.
             (_, Some(began)) if !self.is_saturated(0) => Some(began + self.limits.head),
@@ -155,7 +157,9 @@ impl ServerSession {
         }
         let limits = Arc::clone(&self.limits);
         self.between_turns(|session, replies| match (&session.phase, session.head_began) {
-            (Phase::Handshake | Phase::Connecting, _) => session.end(Disconnect::HandshakeTimeout),
+            (Phase::Handshake | Phase::Connecting | Phase::Refusing(_), _) => {
+                session.end(Disconnect::HandshakeTimeout);
+            }
             (Phase::Ready, Some(_)) => {
                 session.close_with(Code::BadCommand, &late(limits.head), replies);
             }
