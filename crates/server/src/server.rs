@@ -16,6 +16,7 @@ use crate::current::Current;
 use crate::handler::Handler;
 use crate::inbox::{Inbox, Post};
 use crate::listener::{self, BindError};
+use crate::members::Members;
 use crate::memory;
 use crate::signals;
 use crate::stats::Stats;
@@ -151,6 +152,7 @@ impl<H: Handler> Server<H> {
             limits,
             workers,
             connections,
+            members: Members::default(),
             scarcity,
             accepting: Mutex::default(),
         });

@@ -25,6 +25,7 @@ fn worker() -> (Rc<Worker<Router>>, Identity) {
         limits: Arc::default(),
         workers: 1,
         connections: AtomicUsize::new(0),
+        members: Members::default(),
         scarcity: Mutex::default(),
         accepting: Mutex::default(),
     };
