@@ -18,6 +18,7 @@ mod library;
 #[cfg(target_os = "linux")]
 mod memory_limit;
 mod refusals;
+mod removal;
 mod resumed;
 mod stores;
 mod strangers;
