@@ -16,19 +16,19 @@ fn a_removal_cuts_a_hundred_busy_clients_and_a_hundred_others_lose_nothing() {
     place.ok(&["keygen", "alice"]);
     place.ok(&["trust", "add", "alice.crt", "--name", "alice"]);
     let server = place.serve();
-    removed_while_busy(place, server.address.clone());
+    removed_while_busy(place, &server.address);
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn removed_while_busy(place: Place, address: String) {
+async fn removed_while_busy(place: Place, address: &str) {
     let identity = |file: &str| fs::read_to_string(place.path(file)).unwrap();
     let alice = Identity::from_pem(identity("alice.crt").as_bytes(), identity("alice.key").as_bytes()).unwrap();
     let (mut alices, mut others) = (JoinSet::new(), JoinSet::new());
     let (is_over, over) = watch::channel(false);
     for _ in 0..100 {
-        let client = place.async_builder(&address).reconnect(false).identity(alice.clone()).connect().await;
+        let client = place.async_builder(address).reconnect(false).identity(alice.clone()).connect().await;
         alices.spawn(ask_until_closed(client.unwrap()));
-        let client = place.async_builder(&address).reconnect(false).connect().await;
+        let client = place.async_builder(address).reconnect(false).connect().await;
         others.spawn(ask_until(client.unwrap(), over.clone()));
     }
     let place = spawn_blocking(move || {
@@ -42,7 +42,7 @@ async fn removed_while_busy(place: Place, address: String) {
     is_over.send(true).unwrap();
     let replies = others.join_all().await;
     assert!(replies.iter().all(|replies| *replies > 0), "{replies:?}");
-    let client = place.async_builder(&address).identity(alice).connect().await;
+    let client = place.async_builder(address).identity(alice).connect().await;
     assert!(matches!(client, Err(Error::Refused { code, .. }) if code == "unfamiliar-certificate"));
 }
 
