@@ -194,6 +194,7 @@ impl<S> Connection<S> {
         }
         match taken {
             Ok((peer, state)) => {
+                at.judge.mention_others(&peer);
                 let peer = self.peer.insert(Arc::new(peer));
                 self.state = Some(state);
                 at.counts.admitted.one();

@@ -23,6 +23,7 @@ mod alarms;
 mod command;
 mod connection;
 mod current;
+mod doubles;
 mod handler;
 mod handshakes;
 mod inbox;

@@ -13,6 +13,7 @@ use pinwire_proto::trust::TrustList;
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 
 use crate::current::Current;
+use crate::doubles::Doubles;
 use crate::handler::Handler;
 use crate::inbox::{Inbox, Post};
 use crate::listener::{self, BindError};
@@ -153,6 +154,7 @@ impl<H: Handler> Server<H> {
             workers,
             connections,
             members: Members::default(),
+            doubles: Doubles::default(),
             scarcity,
             accepting: Mutex::default(),
         });

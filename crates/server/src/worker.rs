@@ -24,6 +24,7 @@ use crate::accept::Newcomer;
 use crate::alarms::{Alarm, Alarms};
 use crate::connection::{Connection, Judge, Progress, Station, Turn, unpanicked};
 use crate::current::{Copied, Current};
+use crate::doubles::Doubles;
 use crate::handler::Handler;
 use crate::handshakes::Handshakes;
 use crate::inbox::{Address, Inbox, Post};
@@ -45,6 +46,7 @@ pub(crate) struct Shared<H> {
     pub(crate) connections: AtomicUsize,
     /// Who is in, by entry.
     pub(crate) members: Members,
+    pub(crate) doubles: Doubles,
     pub(crate) scarcity: Mutex<Scarcity>,
     /// Held while a worker accepts.
     pub(crate) accepting: Mutex<()>,
@@ -249,7 +251,8 @@ impl<H: Handler> Worker<H> {
     }
 
     fn judge<'w>(&'w self, trust: &'w Copied<TrustList>) -> Judge<'w> {
-        Judge { list: &trust.value, generation: trust.generation, members: &self.shared.members }
+        let Shared { members, doubles, .. } = &*self.shared;
+        Judge { list: &trust.value, generation: trust.generation, members, doubles }
     }
 
     fn stop(&self, until: Instant) {

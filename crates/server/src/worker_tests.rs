@@ -26,6 +26,7 @@ fn worker() -> (Rc<Worker<Router>>, Identity) {
         workers: 1,
         connections: AtomicUsize::new(0),
         members: Members::default(),
+        doubles: Doubles::default(),
         scarcity: Mutex::default(),
         accepting: Mutex::default(),
     };

@@ -22,7 +22,8 @@ fn a_removal_cuts_a_hundred_busy_clients_and_a_hundred_others_lose_nothing() {
 #[tokio::main(flavor = "current_thread")]
 async fn removed_while_busy(place: Place, address: &str) {
     let identity = |file: &str| fs::read_to_string(place.path(file)).unwrap();
-    let alice = Identity::from_pem(identity("alice.crt").as_bytes(), identity("alice.key").as_bytes()).unwrap();
+    let alice =
+        Identity::from_pem(identity("alice.crt").as_bytes(), identity("alice.key").as_bytes()).unwrap();
     let (mut alices, mut others) = (JoinSet::new(), JoinSet::new());
     let (is_over, over) = watch::channel(false);
     for _ in 0..100 {

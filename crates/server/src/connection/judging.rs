@@ -7,6 +7,7 @@ use pinwire_proto::session::{Now, ReplyTo};
 use pinwire_proto::trust::{Entry, Refusal, TrustList, judge_again};
 
 use super::Connection;
+use crate::doubles::Doubles;
 use crate::handler::Peer;
 use crate::members::Members;
 
@@ -17,6 +18,14 @@ pub(crate) struct Judge<'w> {
     /// The list's: whoever was judged by another one is judged again before it is served.
     pub(crate) generation: u32,
     pub(crate) members: &'w Members,
+    pub(crate) doubles: &'w Doubles,
+}
+
+impl Judge<'_> {
+    /// Says if this client's certificate matches further lines.
+    pub(super) fn mention_others(&self, peer: &Peer) {
+        self.doubles.mention((self.list, self.generation), peer.digests());
+    }
 }
 
 impl<S> Connection<S> {
@@ -39,7 +48,7 @@ impl<S> Connection<S> {
         let Some(peer) = self.peer.as_ref().filter(|_| self.session.ended().is_none()) else { return };
         match judge_again(judge.list, peer.judged(), self.remote.ip(), now.unix) {
             Ok(entry) if entry == peer.judged().entry => {}
-            Ok(entry) => self.belong(&entry, judge.members),
+            Ok(entry) => self.belong(&entry, judge),
             Err(Refusal { code, text, .. }) => {
                 self.tasks.abort_all();
                 self.session.cut(code, &text);
@@ -49,9 +58,10 @@ impl<S> Connection<S> {
     }
 
     /// From now on `entry` is its own: what it has under way and may not run any more ends.
-    fn belong(&mut self, entry: &Arc<Entry>, members: &Members) {
+    fn belong(&mut self, entry: &Arc<Entry>, judge: Judge<'_>) {
         let Some(peer) = &mut self.peer else { return };
-        members.change(peer.pin(), &entry.pin, peer.number());
+        judge.mention_others(peer);
+        judge.members.change(peer.pin(), &entry.pin, peer.number());
         *peer = Arc::new(Peer::clone(peer).under(Arc::clone(entry)));
         for to in self.tasks.not_permitted(entry) {
             self.forbid(&to);
