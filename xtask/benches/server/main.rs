@@ -24,6 +24,8 @@ mod options;
 #[cfg(target_os = "linux")]
 mod peer;
 #[cfg(target_os = "linux")]
+mod storm;
+#[cfg(target_os = "linux")]
 mod table;
 #[cfg(target_os = "linux")]
 mod trust;
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
         ["documents", "--bench"] | ["--bench", "documents"] => documents::bench(),
         _ if words.contains(&"--bench") && words.contains(&"fairness") => fairness::bench(&words),
         _ if words.contains(&"--bench") && words.contains(&"trust") => trust::bench(&words),
+        _ if words.contains(&"--bench") && words.contains(&"storm") => storm::bench(&words),
         // Cargo says --bench where it benches, and not where it tests.
         _ if words.contains(&"--bench") => options::Options::read(&words).and_then(|options| bench(&options)),
         _ if words.contains(&"--list") => Ok(()),
@@ -94,6 +97,7 @@ fn smoke() -> Result<(), String> {
         None => {
             documents::smoke()?;
             fairness::smoke()?;
+            storm::smoke()?;
             println!("smoke test ... ok");
             Ok(())
         }

@@ -2,7 +2,7 @@
 //! of an answer only its status and its length are looked at.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use mio::net::TcpStream;
 use pinwire_server::proto::tls::{ClientTls, Layer};
 use pinwire_server::proto::wire::{AnswerScan, Greeting, Request, greeting};
 use pinwire_server::{Code, Sequence};
-use socket2::SockRef;
+use socket2::{Domain, SockRef, Socket, Type};
 
 use crate::child::words;
 
@@ -100,7 +100,23 @@ impl Batch {
 impl Peer {
     /// Connects and begins the handshake.
     pub(crate) fn connect(address: SocketAddr, tls: &ClientTls, room: &mut Room) -> Result<Peer, String> {
-        let socket = words(std::net::TcpStream::connect(address))?;
+        Peer::over(words(std::net::TcpStream::connect(address))?, tls, room)
+    }
+
+    /// The same from another address of this machine.
+    pub(crate) fn connect_from(
+        from: IpAddr,
+        address: SocketAddr,
+        tls: &ClientTls,
+        room: &mut Room,
+    ) -> Result<Peer, String> {
+        let socket = words(Socket::new(Domain::for_address(address), Type::STREAM, None))?;
+        words(socket.bind(&SocketAddr::new(from, 0).into()))?;
+        words(socket.connect(&address.into()))?;
+        Peer::over(socket.into(), tls, room)
+    }
+
+    fn over(socket: std::net::TcpStream, tls: &ClientTls, room: &mut Room) -> Result<Peer, String> {
         words(socket.set_nonblocking(true))?;
         words(socket.set_nodelay(true))?;
         // A reset at the end leaves nothing in TIME_WAIT: ports do not run out from one run to the next.
