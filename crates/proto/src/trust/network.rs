@@ -25,10 +25,8 @@ pub(super) fn parse(text: &str) -> Result<IpNet, Wrong> {
 
 /// As the file takes it: a single address without a prefix.
 pub(super) fn write(network: &IpNet) -> String {
-    match network.prefix_len() == network.max_prefix_len() {
-        true => network.addr().to_string(),
-        false => network.to_string(),
-    }
+    let is_one = network.prefix_len() == network.max_prefix_len();
+    if is_one { network.addr().to_string() } else { network.to_string() }
 }
 
 fn has_more(text: &str, network: IpNet) -> String {
