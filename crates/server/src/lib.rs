@@ -20,10 +20,12 @@
 
 mod accept;
 mod alarms;
+pub mod beside;
 mod command;
 mod connection;
 mod current;
 mod doubles;
+mod follow;
 mod handler;
 mod handshakes;
 mod inbox;
@@ -45,6 +47,7 @@ mod totals;
 mod worker;
 
 pub use command::{Command, OwnedCommand};
+pub use follow::{IdentityFiles, IdentityFilesError, TrustFile, TrustFileError};
 pub use handler::{Body, Handler, Peer, Refusal, Registered};
 pub use listener::BindError;
 pub use pinwire_proto::certificate::{Certificate, Digests};
