@@ -17,6 +17,7 @@ use crate::handler::Handler;
 use crate::inbox::{Inbox, Post};
 use crate::listener::{self, BindError};
 use crate::memory;
+use crate::refusing::{Approvals, Refusals, Refusing};
 use crate::signals;
 use crate::stats::Stats;
 use crate::worker::{Shared, Worker};
@@ -30,6 +31,7 @@ pub struct ServerConfig {
     limits: Limits,
     workers: usize,
     reuse_port: bool,
+    refusals: Refusals,
 }
 
 impl ServerConfig {
@@ -43,6 +45,7 @@ impl ServerConfig {
             workers: thread::available_parallelism().map_or(1, usize::from),
             // Elsewhere the system has the option too, but does not spread connections by it.
             reuse_port: cfg!(target_os = "linux"),
+            refusals: Refusals::Full,
         }
     }
 
@@ -65,6 +68,14 @@ impl ServerConfig {
     #[must_use]
     pub fn reuse_port(mut self, reuse_port: bool) -> Self {
         self.reuse_port = reuse_port;
+        self
+    }
+
+    /// What a client reads that is not let in. The log has it all whatever is said here. The default is
+    /// [`Refusals::Full`].
+    #[must_use]
+    pub fn refusals(mut self, refusals: Refusals) -> Self {
+        self.refusals = refusals;
         self
     }
 }
@@ -135,7 +146,7 @@ impl<H: Handler> Server<H> {
     /// [`BindError`] if the port is taken, the address is not this machine's or permission is missing.
     pub fn bind(config: ServerConfig, handler: H) -> Result<Self, BindError> {
         const { assert!(size_of::<H::State>() <= 64, "Handler::State has more than 64 bytes: put it in a Box") };
-        let ServerConfig { listen, tls, trust, limits, workers, reuse_port } = config;
+        let ServerConfig { listen, tls, trust, limits, workers, reuse_port, refusals } = config;
         let listeners = listener::bind(listen, workers, reuse_port)?;
         let address = listeners.first().and_then(|listener| listener.local_addr().ok()).unwrap_or(listen);
         let mut limits = within_a_century(limits);
@@ -143,6 +154,8 @@ impl<H: Handler> Server<H> {
             limits.total = memory::quarter();
         }
         let (limits, connections) = (Arc::new(limits), AtomicUsize::new(0));
+        let stats = Stats::new(workers);
+        let refusing = Arc::new(Refusing::new(&limits, refusals, stats.strangers()));
         let scarcity = Mutex::default();
         let shared = Arc::new(Shared {
             handler,
@@ -153,9 +166,10 @@ impl<H: Handler> Server<H> {
             connections,
             scarcity,
             accepting: Mutex::default(),
+            refusing,
         });
         let inboxes = (0..workers).map(|_| Arc::default()).collect();
-        Ok(Server { shared, listeners, inboxes, stats: Stats::new(workers), address })
+        Ok(Server { shared, listeners, inboxes, stats, address })
     }
 
     /// Where it listens; a port 0 has become the real one.
@@ -176,6 +190,11 @@ impl<H: Handler> Server<H> {
     /// What replaces its certificate and key.
     pub fn shown(&self) -> Shown {
         Shown(Arc::clone(&self.shared.tls))
+    }
+
+    /// The strangers that wait for an operator.
+    pub fn approvals(&self) -> Approvals {
+        Approvals::new(Arc::clone(&self.shared.refusing))
     }
 
     /// What stops it.

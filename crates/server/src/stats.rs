@@ -13,7 +13,7 @@ use crate::totals::Kept;
 
 /// Reads a server's numbers: while it runs, and after.
 #[derive(Clone, Debug)]
-pub struct Stats(Arc<[Arc<Counts>]>);
+pub struct Stats(Arc<[Arc<Counts>]>, Arc<Level>);
 
 /// A server's numbers at one moment. Those that rise count from its beginning.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,6 +24,13 @@ pub struct Snapshot {
     /// Connections closed before anything was read: no place for their handshake, or no descriptors, for too
     /// long; or the server stopped first.
     pub turned_away: u64,
+    /// Connections that waited before their handshake, or were to, for their source failed too often.
+    pub delayed: u64,
+    /// Of those, the ones closed at accept, without words: too many of their source waited. They count in `refused`
+    /// too, as `source-penalised`.
+    pub penalised: u64,
+    /// Strangers that wait for an operator to approve them.
+    pub strangers: usize,
     /// Handshakes that lost their place: no complete ClientHello came while others waited.
     pub handshakes_dropped: u64,
     /// Times that accepting failed for lack of something that the machine has to give.
@@ -74,7 +81,12 @@ pub struct Gauge {
 
 impl Stats {
     pub(crate) fn new(workers: usize) -> Self {
-        Stats((0..workers).map(|_| Arc::default()).collect())
+        Stats((0..workers).map(|_| Arc::default()).collect(), Arc::default())
+    }
+
+    /// How many strangers are remembered: the whole server's.
+    pub(crate) fn strangers(&self) -> Arc<Level> {
+        Arc::clone(&self.1)
     }
 
     pub(crate) fn workers(&self) -> impl Iterator<Item = Arc<Counts>> {
@@ -93,6 +105,9 @@ impl Stats {
         Snapshot {
             accepted: sum(|counts| &counts.accepted),
             turned_away: sum(|counts| &counts.turned_away),
+            delayed: sum(|counts| &counts.delayed),
+            penalised: sum(|counts| &counts.penalised),
+            strangers: self.1.gauge().now,
             handshakes_dropped: sum(|counts| &counts.handshakes_dropped),
             accepts_failed: sum(|counts| &counts.accepts_failed),
             admitted,
@@ -148,6 +163,8 @@ impl fmt::Display for Snapshot {
         }
         let others = [
             (self.turned_away, "turned away for lack of room"),
+            (self.delayed, "delayed for their source's failures"),
+            (self.strangers as u64, "strangers wait for approval"),
             (self.handshakes_dropped, "handshakes dropped for others"),
             (self.accepts_failed, "failures to accept"),
             (self.dropped, "one-way answers dropped"),
@@ -174,6 +191,8 @@ pub(crate) struct Counts {
     pub(crate) tally: Arc<Tally>,
     pub(crate) accepted: Count,
     pub(crate) turned_away: Count,
+    pub(crate) delayed: Count,
+    penalised: Count,
     handshakes_dropped: Count,
     pub(crate) accepts_failed: Count,
     pub(crate) admitted: Count,
@@ -195,6 +214,12 @@ impl Counts {
     #[cfg(test)]
     pub(crate) fn closed(&self, code: Code) -> u64 {
         self.closed.get(code)
+    }
+
+    /// A connection was closed at accept for its source's failures.
+    pub(crate) fn penalised(&self) {
+        self.penalised.one();
+        self.refused.one(Code::SourcePenalised);
     }
 
     /// A connection has ended.

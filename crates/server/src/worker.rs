@@ -27,6 +27,7 @@ use crate::current::{Copied, Current};
 use crate::handler::Handler;
 use crate::handshakes::Handshakes;
 use crate::inbox::{Address, Inbox, Post};
+use crate::refusing::Refusing;
 use crate::rounds::Rounds;
 use crate::shortage::{Minute, Scarcity};
 use crate::slab::Slab;
@@ -45,6 +46,7 @@ pub(crate) struct Shared<H> {
     pub(crate) scarcity: Mutex<Scarcity>,
     /// Held while a worker accepts.
     pub(crate) accepting: Mutex<()>,
+    pub(crate) refusing: Arc<Refusing>,
 }
 
 /// One worker, on its own thread.
@@ -161,6 +163,7 @@ impl<H: Handler> Worker<H> {
             alarms,
             connections: &self.shared.connections,
             counts: &self.counts,
+            refusing: &self.shared.refusing,
         };
         io.trim();
         let turned = unpanicked(|| turns(connection, &mut station, io, totals, cx));
@@ -195,7 +198,7 @@ impl<H: Handler> Worker<H> {
         totals.forget(address);
         if let Some(connection) = slab.remove(address) {
             totals.recount(connection.kept(), Kept::default());
-            connection.depart(&self.shared.handler, &self.shared.connections, &self.counts);
+            connection.depart(&self.shared, &self.counts);
             self.room.notify_one();
         }
         self.counts.connections.set(slab.len());
@@ -231,6 +234,7 @@ impl<H: Handler> Worker<H> {
     fn stop(&self, until: Instant) {
         let until = self.drain.get().map_or(until, |before| before.min(until));
         self.drain.set(Some(until));
+        self.clear_delayed();
         self.everyone(Connection::stop);
     }
 
@@ -245,7 +249,10 @@ impl<H: Handler> Worker<H> {
         let floor = self.floor.borrow();
         let round = if floor.slab.len() == 0 { now().instant + IDLE_LOOK } else { floor.rounds.next() };
         let drain = if self.is_drained.get() { self.last_moment() } else { self.drain.get() };
-        [floor.alarms.earliest(), drain].into_iter().flatten().fold(round, Instant::min)
+        [floor.alarms.earliest(), floor.handshakes.earliest(), drain]
+            .into_iter()
+            .flatten()
+            .fold(round, Instant::min)
     }
 
     /// Sees to the alarms that are due.
@@ -304,7 +311,7 @@ impl<H: Handler> Worker<H> {
         self.clear_lobby();
         let left = self.floor.borrow_mut().slab.take_all();
         for connection in left {
-            connection.depart(&self.shared.handler, &self.shared.connections, &self.counts);
+            connection.depart(&self.shared, &self.counts);
         }
         self.counts.connections.set(0);
         self.counts.keep(Kept::default(), 0);

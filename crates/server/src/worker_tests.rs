@@ -27,6 +27,7 @@ fn worker() -> (Rc<Worker<Router>>, Identity) {
         connections: AtomicUsize::new(0),
         scarcity: Mutex::default(),
         accepting: Mutex::default(),
+        refusing: Arc::default(),
     };
     (Worker::new(Arc::new(shared), Arc::default(), Arc::default()), identity)
 }
