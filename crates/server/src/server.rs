@@ -13,7 +13,7 @@ use pinwire_proto::trust::TrustList;
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 
 use crate::current::Current;
-use crate::follow::{Following, IdentityFiles, NoStrangers, Parts, TrustFile};
+use crate::follow::{Following, IdentityFiles, NoStrangers, Parts, PendingSource, TrustFile};
 use crate::handler::Handler;
 use crate::inbox::{Inbox, Post};
 use crate::listener::{self, BindError};
@@ -193,6 +193,15 @@ impl<H: Handler> Server<H> {
     /// # Errors
     /// If the system gives no thread. Files that are missing or bad are none.
     pub fn follow(&mut self, trust: TrustFile, identity: Option<IdentityFiles>) -> io::Result<()> {
+        self.follow_with(trust, identity, Arc::new(NoStrangers))
+    }
+
+    pub(crate) fn follow_with(
+        &mut self,
+        trust: TrustFile,
+        identity: Option<IdentityFiles>,
+        pending: Arc<dyn PendingSource>,
+    ) -> io::Result<()> {
         // One at a time: the next one needs the lock.
         self.following = None;
         let parts = Parts {
@@ -200,7 +209,7 @@ impl<H: Handler> Server<H> {
             shown: self.shown(),
             listening: self.address,
             versions: self.stats.versions(),
-            pending: Arc::new(NoStrangers),
+            pending,
             stopper: self.stopper(),
         };
         self.following = Some(Following::start(parts, trust, identity)?);
