@@ -370,12 +370,24 @@ fn a_link_is_followed_to_where_it_leads_now() {
 #[test]
 fn a_follower_of_a_folder_that_is_not_there_waits_for_it() {
     let story = Story::begin(&line("alice", 1));
+    story.wait("its lock", || beside::is_followed(&story.trusted()) == Ok(true));
     let moved = story.folder.path().with_extension("moved");
     fs::rename(story.folder.path(), &moved).unwrap();
     story.wait_for_bad(1);
     fs::rename(&moved, story.folder.path()).unwrap();
     fs::write(story.trusted(), line("bob", 2)).unwrap();
     story.wait_for_names(&["bob"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn sighup_makes_it_look() {
+    let story = Story::begin(&line("alice", 1));
+    let (wakes, woken) = mpsc::channel();
+    let stopper = story.server.as_ref().unwrap().stopper();
+    crate::signals::catch(stopper, Some(Looker(wakes))).unwrap();
+    rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::HUP).unwrap();
+    assert_eq!(woken.recv_timeout(HANG), Ok(Wake::Look));
 }
 
 /// Only catches a hang: ten times what the slowest of these waits for, on a machine under load.
