@@ -85,9 +85,11 @@ impl Story {
         self.path("trusted")
     }
 
-    /// As `pinwire trust` does it.
+    /// As `pinwire trust` does it, and a second after it was written: that it came whole is in no doubt.
     fn replace(&self, text: &str) {
         fs::write(self.path("trusted.edit"), text).unwrap();
+        let edit = fs::File::options().write(true).open(self.path("trusted.edit")).unwrap();
+        edit.set_modified(SystemTime::now() - Duration::from_secs(1)).unwrap();
         fs::rename(self.path("trusted.edit"), self.trusted()).unwrap();
     }
 
