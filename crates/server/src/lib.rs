@@ -1,17 +1,19 @@
 //! Serve text commands over mutual TLS: handlers, a router, workers.
 //!
 //! A [`Handler`] (most people's is a [`Router`]) answers commands; [`Server::bind`] takes the addresses and
-//! the trust list, [`Server::run`] serves until it is stopped. Start reading at `Connection::turn`.
+//! the trust list, [`Server::follow`] keeps to its file, [`Server::run`] serves until it is stopped. Start reading
+//! at `Connection::turn`.
 //!
 //! ```no_run
-//! use pinwire_server::{Command, Identity, Responder, Router, Server, ServerConfig, ServerTls, Sha1, Tickets, TrustList};
+//! use pinwire_server::{Command, IdentityFiles, Responder, Router, Server, ServerConfig, ServerTls, Sha1, Tickets, TrustFile};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let identity = Identity::from_pem(&std::fs::read("server.crt")?, &std::fs::read("server.key")?)?;
-//! let trust = TrustList::parse(&std::fs::read("trusted")?, Sha1::Refuse).map_err(|errors| errors[0].to_string())?;
+//! let (files, trusted) = (IdentityFiles::new("server.crt", "server.key"), TrustFile::new("trusted", Sha1::Refuse));
 //! let router = Router::new().command("ECHO", |command: Command<'_>, to: Responder<'_>| to.ok(command.body()));
-//! let tls = ServerTls::new(&identity, Tickets::new()?)?;
-//! let server = Server::bind(ServerConfig::new("127.0.0.1:4433".parse()?, tls, trust), router)?;
+//! let tls = ServerTls::new(&files.read()?, Tickets::new()?)?;
+//! let config = ServerConfig::new("127.0.0.1:4433".parse()?, tls, trusted.read()?);
+//! let mut server = Server::bind(config, router)?;
+//! server.follow(trusted, Some(files))?;
 //! server.stop_on_signals()?;
 //! server.run()?;
 //! # Ok(())

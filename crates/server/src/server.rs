@@ -14,7 +14,7 @@ use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 
 use crate::current::Current;
 use crate::doubles::Doubles;
-use crate::follow::{Following, IdentityFiles, Parts, TrustFile};
+use crate::follow::{Following, IdentityFiles, Parts, PendingSource, TrustFile};
 use crate::handler::Handler;
 use crate::inbox::{Inbox, Post};
 use crate::listener::{self, BindError};
@@ -218,16 +218,25 @@ impl<H: Handler> Server<H> {
     /// # Errors
     /// If the system gives no thread. Files that are missing or bad are none.
     pub fn follow(&mut self, trust: TrustFile, identity: Option<IdentityFiles>) -> io::Result<()> {
-        // One at a time: the next one needs the lock.
-        self.following = None;
         let approvals = self.approvals();
         approvals.announce();
+        self.follow_with(trust, identity, Arc::new(approvals))
+    }
+
+    pub(crate) fn follow_with(
+        &mut self,
+        trust: TrustFile,
+        identity: Option<IdentityFiles>,
+        pending: Arc<dyn PendingSource>,
+    ) -> io::Result<()> {
+        // One at a time: the next one needs the lock.
+        self.following = None;
         let parts = Parts {
             trust: self.trust(),
             shown: self.shown(),
             listening: self.address,
             versions: self.stats.versions(),
-            pending: Arc::new(approvals),
+            pending,
             stopper: self.stopper(),
         };
         self.following = Some(Following::start(parts, trust, identity)?);

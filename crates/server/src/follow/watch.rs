@@ -133,3 +133,40 @@ fn number(folder: &Path) -> Option<Number> {
 fn number(folder: &Path) -> Option<Number> {
     folder.exists().then_some(0)
 }
+
+#[cfg(test)]
+mod tests {
+    use notify::event::{CreateKind, DataChange, Flag, ModifyKind, RemoveKind, RenameMode};
+
+    use super::*;
+
+    #[test]
+    fn our_own_looks_and_a_store_beside_it_are_no_reason_to_look() {
+        let followed = Followed::new("/f/trusted".as_ref(), &["/k/server.key".into()]);
+        let wake = |kind, path: &str| followed.wake(Ok(Event::new(kind).add_path(path.into())));
+        let written = EventKind::Modify(ModifyKind::Data(DataChange::Any));
+        let renamed = EventKind::Modify(ModifyKind::Name(RenameMode::To));
+        let closed = EventKind::Access(AccessKind::Close(AccessMode::Write));
+        let opened = EventKind::Access(AccessKind::Open(AccessMode::Any));
+        let created = EventKind::Create(CreateKind::File);
+        let cases = [
+            (renamed, "/f/trusted", Some(Wake::Renamed)),
+            (written, "/private/f/trusted", Some(Wake::Look)),
+            (closed, "/f/trusted", Some(Wake::Look)),
+            (EventKind::Remove(RemoveKind::File), "/f/trusted", Some(Wake::Look)),
+            (opened, "/f/trusted", None),
+            (renamed, "/k/server.key", Some(Wake::Look)),
+            (renamed, "/f/..data", Some(Wake::Look)),
+            (written, "/f/documents.redb", None),
+            (closed, "/f/documents.redb", None),
+            (created, "/f/trusted.status.new", None),
+            (renamed, "/f/trusted.pending", None),
+        ];
+        for (kind, path, wanted) in cases {
+            assert_eq!(wake(kind, path), wanted, "{kind:?} {path}");
+        }
+        let lost = Event::new(EventKind::Other).set_flag(Flag::Rescan);
+        assert_eq!(followed.wake(Ok(lost)), Some(Wake::Look));
+        assert_eq!(followed.wake(Err(notify::Error::generic("x"))), Some(Wake::Look));
+    }
+}

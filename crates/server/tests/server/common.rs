@@ -30,7 +30,10 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn start<H: Handler>(config: ServerConfig, handler: H) -> Running {
-        let server = Server::bind(config, handler).expect("a free port");
+        Running::of(Server::bind(config, handler).expect("a free port"))
+    }
+
+    pub(crate) fn of<H: Handler>(server: Server<H>) -> Running {
         let (address, stopper, stats, trust) =
             (server.local_addr(), server.stopper(), server.stats(), server.trust());
         let thread = Some(std::thread::spawn(move || server.run()));
@@ -166,20 +169,23 @@ impl Client {
 
     /// What happens next; the end of the socket is an event too. The certificate is passed over.
     pub(crate) fn event(&mut self) -> ClientEvent {
-        let mut bytes = vec![0; 64 * 1024];
         loop {
             match self.session.next() {
                 Some(ClientEvent::Handshaken { .. }) => {}
                 Some(event) => return event,
-                None => {
-                    self.flush();
-                    match self.socket.read(&mut bytes) {
-                        Ok(0) => self.session.end_of_input(),
-                        Ok(length) => self.session.receive(&bytes[..length]),
-                        Err(error) => panic!("the connection broke: {error}"),
-                    }
-                }
+                None => self.exchange(),
             }
+        }
+    }
+
+    /// Sends what is to be sent, and reads something.
+    pub(crate) fn exchange(&mut self) {
+        let mut bytes = vec![0; 64 * 1024];
+        self.flush();
+        match self.socket.read(&mut bytes) {
+            Ok(0) => self.session.end_of_input(),
+            Ok(length) => self.session.receive(&bytes[..length]),
+            Err(error) => panic!("the connection broke: {error}"),
         }
     }
 

@@ -5,6 +5,7 @@
 mod bounds;
 mod common;
 mod endings;
+mod follow;
 mod handshakes;
 mod interop;
 mod pressure;
