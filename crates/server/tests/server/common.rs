@@ -10,8 +10,8 @@ use pinwire_server::proto::session::{ClientEnd, ClientEvent, ClientSession};
 use pinwire_server::proto::tls::ClientTls;
 use pinwire_server::proto::wire::{Greeting, Request, Sequence};
 use pinwire_server::{
-    Command, Handler, Identity, Limits, Reply, Responder, Router, Server, ServerConfig, ServerTls, Sha1,
-    Stats, Stopper, Tickets, TrustList,
+    Approvals, Command, Handler, Identity, Limits, Reply, Responder, Router, Server, ServerConfig, ServerTls,
+    Sha1, Stats, Stopper, Tickets, Trust, TrustList,
 };
 use pinwire_testkit::certificates;
 use socket2::{Domain, Socket, Type};
@@ -24,6 +24,8 @@ pub(crate) struct Running {
     pub(crate) address: SocketAddr,
     pub(crate) stopper: Stopper,
     pub(crate) stats: Stats,
+    pub(crate) trust: Trust,
+    pub(crate) approvals: Approvals,
     thread: Option<JoinHandle<std::io::Result<()>>>,
 }
 
@@ -31,8 +33,9 @@ impl Running {
     pub(crate) fn start<H: Handler>(config: ServerConfig, handler: H) -> Running {
         let server = Server::bind(config, handler).expect("a free port");
         let (address, stopper, stats) = (server.local_addr(), server.stopper(), server.stats());
+        let (trust, approvals) = (server.trust(), server.approvals());
         let thread = Some(std::thread::spawn(move || server.run()));
-        Running { address, stopper, stats, thread }
+        Running { address, stopper, stats, trust, approvals, thread }
     }
 
     /// Waits until the server has ended by itself.
