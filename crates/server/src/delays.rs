@@ -45,7 +45,7 @@ impl<W> Delays<W> {
         if self.moments.len() >= self.most {
             match self.crowds.last() {
                 Some(&(most, crowded)) if own + 1 < most => {
-                    displaced = self.take(crowded, BTreeMap::pop_last)
+                    displaced = self.take(crowded, BTreeMap::pop_last);
                 }
                 _ => return Some((source, who)),
             }
