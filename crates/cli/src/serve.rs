@@ -9,7 +9,7 @@ use pinwire_client::Address;
 use pinwire_documents::{Store, commands};
 use pinwire_server::proto::certificate::Certificate;
 use pinwire_server::proto::identity::Identity;
-use pinwire_server::{Pin, Router, Server, ServerConfig, ServerTls, Sha1, Tickets};
+use pinwire_server::{Limits, Pin, Router, Server, ServerConfig, ServerTls, Sha1, Tickets};
 
 use crate::exit::{Exit, Failure};
 use crate::home::Home;
@@ -42,6 +42,10 @@ pub(crate) struct ServeArgs {
     /// Take SHA-1 thumbprints (40 hexadecimal digits) in the trust file too; SHA-1 is weak
     #[arg(long)]
     accept_sha1: bool,
+    /// Handshakes of a client's address that may fail in a row before it is delayed. Where all clients come from one
+    /// address, a proxy's, say: 4294967295, and nobody is
+    #[arg(long, value_name = "N", default_value_t = Limits::default().failures)]
+    failures: u32,
     /// What is logged to standard error: error, warn, info, debug, or a filter like pinwire_server=debug
     #[arg(long, value_name = "FILTER", env = "PINWIRE_LOG", hide_env_values = true, default_value = "info")]
     log: String,
@@ -117,7 +121,8 @@ fn bind(
     }
     let failed = |error: &dyn std::fmt::Display| Failure::new(Exit::Failed, error.to_string());
     let tls = Tickets::new().and_then(|tickets| ServerTls::new(identity, tickets));
-    let config = ServerConfig::new(args.listen, tls.map_err(|error| failed(&error))?, trust);
+    let limits = Limits { failures: args.failures, ..Limits::default() };
+    let config = ServerConfig::new(args.listen, tls.map_err(|error| failed(&error))?, trust).limits(limits);
     Server::bind(config, commands(Router::new(), store)).map_err(|error| failed(&error))
 }
 

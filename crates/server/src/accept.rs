@@ -121,6 +121,9 @@ impl<H: Handler> Worker<H> {
 
     /// Its source fails too often: it waits until then, or is closed.
     fn delay(&self, now: Instant, until: Instant, source: Source, newcomer: Newcomer) {
+        if self.drain.get().is_some() {
+            return self.counts.turned_away.one(); // as `clear_delayed` does
+        }
         self.counts.delayed.one();
         let mut floor = self.floor.borrow_mut();
         let closed = floor.handshakes.delay(until, source, newcomer);

@@ -235,3 +235,7 @@ fn waiting(digests: &Digests) -> String {
         "{pin} is not on the list; it waits for approval: `pinwire trust approve {beginning} --name NAME` at the server"
     )
 }
+
+#[cfg(test)]
+#[path = "refusing_tests.rs"]
+mod tests;

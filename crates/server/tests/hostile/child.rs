@@ -123,6 +123,8 @@ fn limits() -> Limits {
         head: Duration::from_secs(5),
         idle: Duration::from_secs(6),
         slow_reader: Duration::from_secs(2),
+        // All come from one address, and each kind is to reach what it attacks: storms have a story of their own.
+        failures: u32::MAX,
         ..Limits::default()
     }
 }

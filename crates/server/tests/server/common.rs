@@ -10,8 +10,8 @@ use pinwire_server::proto::session::{ClientEnd, ClientEvent, ClientSession};
 use pinwire_server::proto::tls::ClientTls;
 use pinwire_server::proto::wire::{Greeting, Request, Sequence};
 use pinwire_server::{
-    Command, Digests, Entry, Handler, Identity, Limits, Pin, Reply, Responder, Router, Server, ServerConfig,
-    ServerTls, Stats, Stopper, Tickets, Trust, TrustList,
+    Approvals, Command, Digests, Entry, Handler, Identity, Limits, Pin, Reply, Responder, Router, Server,
+    ServerConfig, ServerTls, Stats, Stopper, Tickets, Trust, TrustList,
 };
 use pinwire_testkit::certificates;
 use socket2::{Domain, Socket, Type};
@@ -25,6 +25,7 @@ pub(crate) struct Running {
     pub(crate) stopper: Stopper,
     pub(crate) stats: Stats,
     pub(crate) trust: Trust,
+    pub(crate) approvals: Approvals,
     thread: Option<JoinHandle<std::io::Result<()>>>,
 }
 
@@ -34,10 +35,10 @@ impl Running {
     }
 
     pub(crate) fn of<H: Handler>(server: Server<H>) -> Running {
-        let (address, stopper, stats, trust) =
-            (server.local_addr(), server.stopper(), server.stats(), server.trust());
+        let (address, stopper, stats) = (server.local_addr(), server.stopper(), server.stats());
+        let (trust, approvals) = (server.trust(), server.approvals());
         let thread = Some(std::thread::spawn(move || server.run()));
-        Running { address, stopper, stats, trust, thread }
+        Running { address, stopper, stats, trust, approvals, thread }
     }
 
     /// Waits until the server has ended by itself.

@@ -5,13 +5,19 @@ use std::process::{Command, Stdio};
 
 use crate::common;
 use crate::common::{Pair, Running, config, now, router, trusting};
-use pinwire_server::{Identity, Pin, ServerConfig, ServerTls, Tickets};
+use pinwire_server::{Identity, Limits, Pin, ServerConfig, ServerTls, Tickets};
 use pinwire_testkit::certificates;
 
 /// protocol.md's exchange, byte for byte.
 const EXCHANGE: &str = "OK\r\nOK\r\nSequence: 32\r\nSize: 16\r\n\r\n{\"Name\":\"Alice\"}";
 
 const TRIES: usize = 100;
+
+/// Nobody here is on its list, and of so many tries in a row none is to be delayed.
+fn refusing() -> Running {
+    let limits = Limits { failures: u32::MAX, ..Limits::default() };
+    Running::start(config(trusting(&[&certificates::good(now())])).limits(limits), router())
+}
 
 /// Every fate that a certificate can have at the door, with the line that its owner reads.
 fn refusals() -> Vec<(&'static str, Option<Pair>, String)> {
@@ -124,7 +130,7 @@ fn every_trusted_kind_of_certificate_gets_in() {
 
 #[test]
 fn python_always_reads_why_it_is_refused() {
-    let server = Running::start(config(trusting(&[&certificates::good(now())])), router());
+    let server = refusing();
     for (fate, client, line) in refusals() {
         let folder = tempfile::tempdir().unwrap();
         let mut command = Command::new("python3");
@@ -144,7 +150,7 @@ fn python_always_reads_why_it_is_refused() {
 
 #[test]
 fn openssl_always_reads_why_it_is_refused() {
-    let server = Running::start(config(trusting(&[&certificates::good(now())])), router());
+    let server = refusing();
     let commands = b"GET employees/1-A\r\nSequence: 32\r\n\r\n".repeat(3_000);
     for (fate, client, line) in refusals() {
         let folder = tempfile::tempdir().unwrap();

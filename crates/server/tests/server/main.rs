@@ -10,4 +10,5 @@ mod handshakes;
 mod interop;
 mod pressure;
 mod stories;
+mod storms;
 mod trust;
