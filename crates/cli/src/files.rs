@@ -87,6 +87,7 @@ pub(crate) fn replace(path: &Path, content: &[u8]) -> Result<(), Failure> {
     let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let replaced = write_beside(&target, content, Readers::All).and_then(|file| {
         if let Ok(before) = fs::metadata(&target) {
+            keep_owner(file.as_file(), &before);
             file.as_file().set_permissions(before.permissions())?;
         }
         file.persist(&target).map_err(|error| error.error)?;
@@ -133,6 +134,20 @@ const LINKS: usize = 40;
 const END_OF_INPUT: &str = "Ctrl-D";
 #[cfg(not(unix))]
 const END_OF_INPUT: &str = "Ctrl-Z";
+
+/// A file that its owner alone may read must not become root's because root edits it. Whoever may not give
+/// files away leaves it as it is.
+#[cfg(unix)]
+fn keep_owner(file: &File, before: &fs::Metadata) {
+    use std::os::unix::fs::{MetadataExt as _, fchown};
+    let is_same = |now: &fs::Metadata| (now.uid(), now.gid()) == (before.uid(), before.gid());
+    if !file.metadata().is_ok_and(|now| is_same(&now)) {
+        let _ = fchown(file, Some(before.uid()), Some(before.gid()));
+    }
+}
+
+#[cfg(not(unix))]
+fn keep_owner(_: &File, _: &fs::Metadata) {}
 
 /// A temporary file in the same folder, durable, with its final mode.
 fn write_beside(path: &Path, content: &[u8], readers: Readers) -> io::Result<NamedTempFile> {
