@@ -85,7 +85,7 @@ impl Files {
 
     fn read_certificate(&self, identity: &Identity) -> Result<Certificate, Failure> {
         let read = identity.certificate().cloned();
-        read.map_err(|why| self.blame(&IdentityError::Unreadable(why)))
+        read.map_err(|why| self.blame(&IdentityError::Unreadable(*why)))
     }
 
     #[cfg(unix)]
