@@ -5,7 +5,7 @@ use std::path::Path;
 use pinwire_client::{Address, Known, KnownServers};
 use pinwire_server::proto::certificate::Certificate;
 use pinwire_server::proto::identity::{Identity, KeyKind};
-use pinwire_server::proto::trust::{Pin, Sha1, add};
+use pinwire_server::proto::trust::{Entry, Pin, Sha1, add};
 
 use crate::exit::{Exit, Failure};
 use crate::files::{self, Readers};
@@ -102,8 +102,9 @@ fn make_trusted(client: &Files, trusted: &Path) -> Result<(), Failure> {
     let identity = client.load()?;
     let certificate = readable(&identity, client)?;
     let name = user_name();
-    let text = add(trust::PREAMBLE, &Pin::Spki(certificate.digests.spki), Some(&name), Some(OWN))
-        .map_err(|error| Failure::file(trusted, error))?;
+    let pin = Pin::Spki(certificate.digests.spki);
+    let entry = Entry { name: Some(name.clone()), comment: Some(OWN.to_owned()), ..Entry::of(pin) };
+    let text = add(trust::PREAMBLE, &entry).map_err(|error| Failure::file(trusted, error))?;
     files::create(trusted, text.as_bytes(), Readers::All)?;
     output::say(format_args!("made {}: whom the server lets in, so far {name}", trusted.display()))
 }

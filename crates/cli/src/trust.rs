@@ -57,14 +57,15 @@ pub(crate) fn run(args: &TrustArgs, home: &Home) -> Result<Exit, Failure> {
     match &args.what {
         What::Add { client, name, comment } => {
             let pin = pin_of(client)?;
-            edit(&file, |text| Ok((add(text, &pin, name.as_deref(), comment.as_deref())?, ())))?;
+            let entry = Entry { name: name.clone(), comment: comment.clone(), ..Entry::of(pin) };
+            edit(&file, |text| Ok((add(text, &entry)?, ())))?;
             output::remark(format_args!("{}: {pin} is let in; {RESTART}", file.display()));
             if matches!(pin, Pin::Sha1(_)) {
                 output::remark(SHA1);
             }
         }
         What::Remove { client } => {
-            let gone = edit(&file, |text| remove(text, client))?;
+            let gone = edit(&file, |text| remove(text, client).map(|removed| (removed.text, removed.entry)))?;
             output::remark(format_args!("{}: taken out: {gone}\n{RESTART}", file.display()));
         }
         What::List => list(&file)?,

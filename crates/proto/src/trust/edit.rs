@@ -3,55 +3,76 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::entry::{Entry, check_name};
+use super::entry::{Entry, EntryError};
 use super::list::{LineError, Sha1, TrustList};
 use super::pin::Pin;
+use crate::certificate::Digests;
 
-/// The text with a line for `pin` at its end.
+/// The text with a line for `entry` at its end; the entry's own `line` means nothing, and of its comment the spaces
+/// at both ends are dropped. Read back, the line says the same.
 ///
 /// # Errors
-/// If the text is not a good trust file, the pin or the name stands in it already, or the name or the
-/// comment is not what a line can hold.
-pub fn add(text: &str, pin: &Pin, name: Option<&str>, comment: Option<&str>) -> Result<String, EditError> {
+/// If the text is not a good trust file, the pin or the name stands in it already, or an option or the comment
+/// is not what a line can hold.
+pub fn add(text: &str, entry: &Entry) -> Result<String, EditError> {
     let list = parse(text)?;
-    if let Some(there) = list.entries().iter().find(|entry| entry.pin == *pin) {
+    if let Some(there) = list.entries().iter().find(|there| there.pin == entry.pin) {
         return Err(EditError::PinThere(Arc::clone(there)));
     }
-    if let Some(name) = name {
-        check_name(name).map_err(|wrong| EditError::Name(wrong.text))?;
-    }
-    if let Some(there) = list.entries().iter().find(|entry| name.is_some() && entry.name.as_deref() == name) {
+    let entry = writable(entry)?;
+    let has_its_name = |there: &&Arc<Entry>| entry.name.is_some() && there.name == entry.name;
+    if let Some(there) = list.entries().iter().find(has_its_name) {
         return Err(EditError::NameThere(Arc::clone(there)));
     }
-    if comment.is_some_and(|comment| comment.contains(char::is_control)) {
-        return Err(EditError::Comment);
-    }
-    let comment = comment.map(str::trim).filter(|comment| !comment.is_empty());
-    let entry = Entry {
-        name: name.map(str::to_owned),
-        comment: comment.map(str::to_owned),
-        line: text.lines().count() + 1,
-        ..Entry::of(*pin)
-    };
     Ok(format!("{text}{entry}\n"))
 }
 
-/// The text without the one line that `what` means, and that line: its name, its whole pin, or a beginning of
-/// its digits (four at least) that no other line has.
+/// The text without the one line that `what` means: its name, its whole pin, or a beginning of its digits (four at
+/// least) that no other line has.
 ///
 /// # Errors
 /// If the text is not a good trust file, or `what` means no line or several.
-pub fn remove(text: &str, what: &str) -> Result<(String, Arc<Entry>), EditError> {
+pub fn remove(text: &str, what: &str) -> Result<Removed, EditError> {
     let list = parse(text)?;
     let meant = meant(list.entries(), what);
-    let entry = match meant[..] {
-        [] => return Err(EditError::NotThere(what.to_owned())),
-        [entry] => entry,
-        _ => return Err(EditError::Ambiguous(meant.into_iter().cloned().collect())),
-    };
-    let lines = text.split_inclusive('\n').enumerate();
-    let left = lines.filter(|(i, _)| i + 1 != entry.line).map(|(_, line)| line).collect();
-    Ok((left, Arc::clone(entry)))
+    match meant[..] {
+        [] => Err(EditError::NotThere(what.to_owned())),
+        [entry] => Ok(Removed { text: without(text, entry), entry: Arc::clone(entry), others: Vec::new() }),
+        _ => Err(EditError::Ambiguous(meant.into_iter().cloned().collect())),
+    }
+}
+
+/// The text without the line that rules over the certificate of these digests.
+///
+/// # Errors
+/// If the text is not a good trust file, or no line matches.
+pub fn remove_of(text: &str, digests: &Digests) -> Result<Removed, EditError> {
+    let list = parse(text)?;
+    let mut matching = list.matching(digests).cloned();
+    let nobody = || EditError::NotThere(Pin::Spki(digests.spki).to_string());
+    let entry = matching.next().ok_or_else(nobody)?;
+    Ok(Removed { text: without(text, &entry), entry, others: matching.collect() })
+}
+
+/// Whether `what` is a beginning of this pin's digits, or all of them, and holds at least `fewest`. Its kind may
+/// stand before them; case and colons do not matter.
+pub fn begins(pin: &Pin, what: &str, fewest: usize) -> bool {
+    let what = what.to_ascii_lowercase();
+    let digits = what.strip_prefix(pin.prefix()).unwrap_or(&what).replace(':', "");
+    let whole = pin.to_string();
+    digits.len() >= fewest && whole[pin.prefix().len()..].starts_with(&digits)
+}
+
+/// A line taken out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Removed {
+    /// What is left of the text.
+    pub text: String,
+    /// The line's entry.
+    pub entry: Arc<Entry>,
+    /// Those that are left and match the same certificate: the first of them rules over it now. Pins of several
+    /// kinds do not tell that they are of one key, so there are none unless its digests were given.
+    pub others: Vec<Arc<Entry>>,
 }
 
 /// Why a trust file's text was not changed.
@@ -64,8 +85,10 @@ pub enum EditError {
     PinThere(Arc<Entry>),
     /// The name stands in it already, on this line.
     NameThere(Arc<Entry>),
-    /// The name is not one; what is wrong with it.
-    Name(String),
+    /// The file takes no such option.
+    Entry(EntryError),
+    /// Written as a line the entry would be read back as this one.
+    Unlike(Box<Entry>),
     /// The comment holds control characters.
     Comment,
     /// No line is meant by this.
@@ -87,7 +110,8 @@ impl fmt::Display for EditError {
             EditError::NameThere(entry) => {
                 write!(f, "this name is there already, line {}: {entry}", entry.line)
             }
-            EditError::Name(why) => f.write_str(why),
+            EditError::Entry(why) => why.fmt(f),
+            EditError::Unlike(read) => write!(f, "the file would be read as another entry: {read}"),
             EditError::Comment => f.write_str("a comment is one line without control characters"),
             EditError::NotThere(what) => {
                 write!(f, "no line has the name or the pin {what:?} (of a pin's digits, four at least)")
@@ -111,15 +135,26 @@ fn parse(text: &str) -> Result<TrustList, EditError> {
 /// digits of a SHA-1.
 fn meant<'a>(entries: &'a [Arc<Entry>], what: &str) -> Vec<&'a Arc<Entry>> {
     let whole = what.parse::<Pin>().ok().filter(|pin| entries.iter().any(|entry| entry.pin == *pin));
-    let is_pin = |pin: &Pin| whole.map_or_else(|| begins_pin(pin, what), |whole| whole == *pin);
+    let is_pin = |pin: &Pin| whole.map_or_else(|| begins(pin, what, FEWEST_DIGITS), |whole| whole == *pin);
     entries.iter().filter(|entry| entry.name.as_deref() == Some(what) || is_pin(&entry.pin)).collect()
 }
 
-fn begins_pin(pin: &Pin, what: &str) -> bool {
-    let what = what.to_ascii_lowercase();
-    let digits = what.strip_prefix(pin.prefix()).unwrap_or(&what).replace(':', "");
-    let whole = pin.to_string();
-    digits.len() >= FEWEST_DIGITS && whole[pin.prefix().len()..].starts_with(&digits)
+fn without(text: &str, entry: &Entry) -> String {
+    let lines = text.split_inclusive('\n').enumerate();
+    lines.filter(|(i, _)| i + 1 != entry.line).map(|(_, line)| line).collect()
+}
+
+/// The entry as its line will be read.
+fn writable(entry: &Entry) -> Result<Entry, EditError> {
+    if entry.comment.as_ref().is_some_and(|comment| comment.contains(|c: char| c.is_control() && c != '\t')) {
+        return Err(EditError::Comment);
+    }
+    let comment = entry.comment.as_deref().map(str::trim).filter(|comment| !comment.is_empty());
+    let wanted = Entry { comment: comment.map(str::to_owned), line: 0, ..entry.clone() };
+    let words: Vec<String> = wanted.options().collect();
+    let read = Entry::with(entry.pin, &words).map_err(EditError::Entry)?;
+    let read = Entry { comment: wanted.comment.clone(), ..read };
+    if read == wanted { Ok(read) } else { Err(EditError::Unlike(Box::new(read))) }
 }
 
 /// Fewer would take out a line that was not meant as soon as somebody mistypes.

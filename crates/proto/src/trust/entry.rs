@@ -1,10 +1,11 @@
-//! One line of the trust file: `pin  name=alice  # comment`.
+//! One line of the trust file: `pin  name=alice  # comment`. What its options may be stands in `options.rs`.
 
 use std::fmt;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 
+use super::expiry::Expiry;
 use super::pin::Pin;
 
 /// A line of the trust file that lets somebody in. `Display` writes it as the file holds it.
@@ -30,25 +31,18 @@ pub struct Entry {
     pub line: usize,
 }
 
-/// When an entry ends. `Display` writes it as the file holds it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Expiry {
-    /// The first moment at which it has ended, unix seconds.
-    pub at: i64,
-    pub(super) text: String,
-}
-
-impl fmt::Display for Expiry {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
-
 /// What is wrong with a line, and at which of its bytes.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Wrong {
     pub(super) at: usize,
     pub(super) text: String,
+}
+
+impl Wrong {
+    /// The same of a text in which so many bytes stand before.
+    pub(super) fn behind(self, bytes: usize) -> Wrong {
+        Wrong { at: self.at + bytes, ..self }
+    }
 }
 
 impl Entry {
@@ -64,9 +58,22 @@ impl Entry {
         let comment = comment.map(str::to_owned);
         let mut entry = Entry { comment, line, ..Entry::of(pin) };
         for (at, word) in words {
-            entry.option(at, word)?;
+            entry.option(word).map_err(|wrong| wrong.behind(at))?;
         }
         Ok(Some(entry))
+    }
+
+    /// An entry of `pin` and these options, `name=alice`, each as the file takes it between spaces.
+    ///
+    /// # Errors
+    /// The first word that the file would not take, in the file's words.
+    pub fn with(pin: Pin, words: &[impl AsRef<str>]) -> Result<Entry, EntryError> {
+        let mut entry = Entry::of(pin);
+        for (word, text) in words.iter().enumerate() {
+            let taken = entry.option(text.as_ref());
+            taken.map_err(|Wrong { at, text }| EntryError { word, at, text })?;
+        }
+        Ok(entry)
     }
 
     /// An entry that says nothing but whom it lets in.
@@ -93,33 +100,17 @@ impl Entry {
         }
     }
 
-    /// Whether it may come from `address`, which is unmapped already.
+    /// Whether it may come from `address`. The caller has unmapped it (`::ffff:10.0.0.1` is 10.0.0.1 to every
+    /// entry), once, when it accepted the connection: here it would be compared as IPv6.
     pub fn admits(&self, address: IpAddr) -> bool {
         self.from.is_empty() || self.from.iter().any(|network| network.contains(&address))
-    }
-
-    fn option(&mut self, at: usize, word: &str) -> Result<(), Wrong> {
-        let Some(name) = word.strip_prefix(NAME) else {
-            return Err(wrong(
-                at,
-                format!("{word:?} is not an option; expected \"{NAME}…\" or \"# comment\""),
-            ));
-        };
-        if self.name.is_some() {
-            return Err(wrong(at, "a second name; expected one at most".to_owned()));
-        }
-        check_name(name).map_err(|error| wrong(at + NAME.len() + error.at, error.text))?;
-        self.name = Some(name.to_owned());
-        Ok(())
     }
 }
 
 impl fmt::Display for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.pin)?;
-        if let Some(name) = &self.name {
-            write!(f, "  {NAME}{name}")?;
-        }
+        self.options().try_for_each(|option| write!(f, "  {option}"))?;
         if let Some(comment) = &self.comment {
             write!(f, "  # {comment}")?;
         }
@@ -127,17 +118,24 @@ impl fmt::Display for Entry {
     }
 }
 
-/// The grammar of a name; the error's place counts from the name's first byte.
-pub(super) fn check_name(name: &str) -> Result<(), Wrong> {
-    const EXPECTED: &str = "expected 1 to 64 of A-Z a-z 0-9 . _ -";
-    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-    match name.char_indices().find(|(_, c)| !allowed(*c)) {
-        Some((at, c)) => Err(wrong(at, format!("{c:?} in a name; {EXPECTED}"))),
-        None if name.is_empty() => Err(wrong(0, format!("an empty name; {EXPECTED}"))),
-        None if name.len() > 64 => Err(wrong(64, format!("a name of {} characters; {EXPECTED}", name.len()))),
-        None => Ok(()),
+/// An option that no entry can have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EntryError {
+    /// The word, from 0.
+    pub word: usize,
+    /// The byte of the word at which it stops being an option.
+    pub at: usize,
+    /// What was found and what was expected. Holds no control characters.
+    pub text: String,
+}
+
+impl fmt::Display for EntryError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
     }
 }
+
+impl std::error::Error for EntryError {}
 
 /// A comment begins with "#" at the line's start or after a space.
 fn split_comment(text: &str) -> (&str, Option<&str>) {
@@ -149,7 +147,7 @@ fn split_comment(text: &str) -> (&str, Option<&str>) {
 }
 
 /// The words of a line, each with the byte at which it begins.
-fn words_of(text: &str) -> impl Iterator<Item = (usize, &str)> {
+pub(super) fn words_of(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let mut at = 0;
     text.split([' ', '\t']).filter_map(move |word| {
         let begins = at;
@@ -158,8 +156,6 @@ fn words_of(text: &str) -> impl Iterator<Item = (usize, &str)> {
     })
 }
 
-fn wrong(at: usize, text: String) -> Wrong {
+pub(super) fn wrong(at: usize, text: String) -> Wrong {
     Wrong { at, text }
 }
-
-const NAME: &str = "name=";

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use super::entry::{Entry, Wrong};
+use super::entry::{Entry, Wrong, words_of};
+use super::options::NAME;
 use super::pin::Pin;
 use crate::certificate::Digests;
 
@@ -48,8 +49,15 @@ impl TrustList {
 
     /// The entry that rules over the certificate of these digests: the first line that matches, alone.
     pub fn find(&self, digests: &Digests) -> Option<&Arc<Entry>> {
-        let places = Pin::all_of(digests).into_iter().filter_map(|pin| self.by_pin.get(&pin));
-        places.min().and_then(|place| self.entries.get(*place))
+        self.matching(digests).next()
+    }
+
+    /// Every entry that matches the certificate of these digests, in the file's order, three at most. The first
+    /// rules alone; the others mean nothing, which whoever wrote them may not know.
+    pub fn matching(&self, digests: &Digests) -> impl Iterator<Item = &Arc<Entry>> {
+        let mut places = Pin::all_of(digests).map(|pin| self.by_pin.get(&pin).copied());
+        places.sort_unstable();
+        places.into_iter().flatten().map(|place| &self.entries[place])
     }
 
     /// All entries in the file's order.
@@ -112,9 +120,8 @@ impl Reading {
         Ok(())
     }
 
-    fn check(&self, entry: &Entry, text: &str) -> Result<(), Wrong> {
-        let at = |what: &str| text.find(what).unwrap_or_default();
-        let pin_at = text.len() - text.trim_start().len();
+    fn check(&self, entry: &Entry, line: &str) -> Result<(), Wrong> {
+        let pin_at = line.len() - line.trim_start().len();
         if self.sha1 == Sha1::Refuse && matches!(entry.pin, Pin::Sha1(_)) {
             let text = "a SHA-1 pin, which is taken only where the operator accepts SHA-1 (`pinwire serve --accept-sha1`); expected \"spki-sha256:…\"";
             return Err(Wrong { at: pin_at, text: text.to_owned() });
@@ -125,7 +132,7 @@ impl Reading {
         let name = entry.name.as_ref().and_then(|name| Some((name, self.names.get(name)?)));
         if let Some((name, first)) = name {
             let text = format!("the name {name:?} stands on line {first} already");
-            return Err(Wrong { at: at("name="), text });
+            return Err(Wrong { at: name_at(line), text });
         }
         Ok(())
     }
@@ -137,6 +144,12 @@ impl Reading {
         }
         self.list.entries.push(Arc::new(entry));
     }
+}
+
+/// Where the name's option stands in the line, which has one.
+fn name_at(line: &str) -> usize {
+    let is_name = |word: &str| word.strip_prefix(NAME).is_some_and(|rest| rest.starts_with('='));
+    words_of(line).find(|(_, word)| is_name(word)).map_or(0, |(at, _)| at)
 }
 
 /// The line without its end, which is LF or CRLF.
