@@ -20,7 +20,7 @@ pub(crate) enum Exit {
 
 const TABLE: &[(Exit, &str)] = &[
     (Exit::Done, "done; where a server was asked: its answer is OK"),
-    (Exit::ErrorReply, "the answer is an error (ERR)"),
+    (Exit::ErrorReply, "the answer is an error (ERR); of `trust check` and `trust status`: not in order"),
     (Exit::Usage, "the command line is not right"),
     (Exit::Refused, "the server does not let this client in, or closed the connection, and said why"),
     (

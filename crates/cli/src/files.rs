@@ -98,7 +98,9 @@ pub(crate) fn replace(path: &Path, content: &[u8]) -> Result<(), Failure> {
 
 /// Holds off other pinwire programs that change files in the folder of `path`, until it is dropped.
 pub(crate) fn lock_beside(path: &Path) -> Result<File, Failure> {
-    let lock = folder(path).join(".pinwire.lock");
+    // Whoever comes by a link and whoever does not change one file.
+    let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let lock = folder(&target).join(".pinwire.lock");
     let locked = File::options().create(true).truncate(false).write(true).open(&lock);
     let locked = locked.and_then(|file| file.lock().map(|()| file));
     locked.map_err(|error| Failure::file(&lock, error))

@@ -53,7 +53,8 @@ fn warning(address: &Address, shown: &Digests, known: &str, file: &str) -> Strin
     let (mut pins, mut lines) = (String::new(), String::new());
     for (number, pin) in servers.pins(address) {
         pins += &format!("\n  you know   {pin} (line {number})");
-        let line: String = known.lines().nth(number - 1).unwrap_or_default().chars().map(visible).collect();
+        // A file that somebody else wrote must not write to the terminal.
+        let line = output::visible(known.lines().nth(number - 1).unwrap_or_default());
         lines += &format!("\n  line {number}: {line}");
     }
     format!(
@@ -64,11 +65,6 @@ fn warning(address: &Address, shown: &Digests, known: &str, file: &str) -> Strin
          Only if what it showed is right, take out of {file}:{lines}\nand put in:\n  {}",
         KnownServers::line(address, &shown)
     )
-}
-
-/// A file that somebody else wrote must not write to the terminal.
-fn visible(c: char) -> char {
-    if c.is_control() && c != '\t' { char::REPLACEMENT_CHARACTER } else { c }
 }
 
 const FRAME: &str = "@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@";
