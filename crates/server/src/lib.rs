@@ -20,9 +20,11 @@
 
 mod accept;
 mod alarms;
+pub mod beside;
 mod command;
 mod connection;
 mod current;
+mod follow;
 mod handler;
 mod handshakes;
 mod inbox;
@@ -43,6 +45,7 @@ mod totals;
 mod worker;
 
 pub use command::{Command, OwnedCommand};
+pub use follow::{IdentityFiles, IdentityFilesError, TrustFile, TrustFileError};
 pub use handler::{Body, Handler, Peer, Refusal};
 pub use listener::BindError;
 pub use pinwire_proto::certificate::{Certificate, Digests};

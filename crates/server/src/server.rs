@@ -13,6 +13,7 @@ use pinwire_proto::trust::TrustList;
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 
 use crate::current::Current;
+use crate::follow::{Following, IdentityFiles, NoStrangers, Parts, TrustFile};
 use crate::handler::Handler;
 use crate::inbox::{Inbox, Post};
 use crate::listener::{self, BindError};
@@ -76,6 +77,7 @@ pub struct Server<H: Handler> {
     inboxes: Vec<Arc<Inbox>>,
     stats: Stats,
     address: SocketAddr,
+    following: Option<Following>,
 }
 
 /// Stops a server from any thread.
@@ -126,6 +128,11 @@ impl Shown {
     pub fn replace(&self, tls: ServerTls) {
         self.0.replace(tls);
     }
+
+    /// What is shown now.
+    pub fn tls(&self) -> Arc<ServerTls> {
+        self.0.copy().value
+    }
 }
 
 impl<H: Handler> Server<H> {
@@ -155,7 +162,7 @@ impl<H: Handler> Server<H> {
             accepting: Mutex::default(),
         });
         let inboxes = (0..workers).map(|_| Arc::default()).collect();
-        Ok(Server { shared, listeners, inboxes, stats: Stats::new(workers), address })
+        Ok(Server { shared, listeners, inboxes, stats: Stats::new(workers), address, following: None })
     }
 
     /// Where it listens; a port 0 has become the real one.
@@ -178,18 +185,41 @@ impl<H: Handler> Server<H> {
         Shown(Arc::clone(&self.shared.tls))
     }
 
+    /// From its return on, and until it has ended, the server follows these files: a change is in force within a
+    /// second of it. A version that is bad is told of in the log, in the numbers and in `F.status` beside the trust
+    /// file `F`, and what is in use stays. The list and the identity that it was bound with are those in use first.
+    /// Followed before, it follows these from now on in place of those.
+    ///
+    /// # Errors
+    /// If the system gives no thread. Files that are missing or bad are none.
+    pub fn follow(&mut self, trust: TrustFile, identity: Option<IdentityFiles>) -> io::Result<()> {
+        // One at a time: the next one needs the lock.
+        self.following = None;
+        let parts = Parts {
+            trust: self.trust(),
+            shown: self.shown(),
+            listening: self.address,
+            versions: self.stats.versions(),
+            pending: Arc::new(NoStrangers),
+            stopper: self.stopper(),
+        };
+        self.following = Some(Following::start(parts, trust, identity)?);
+        Ok(())
+    }
+
     /// What stops it.
     pub fn stopper(&self) -> Stopper {
         Stopper(self.inboxes.clone())
     }
 
     /// From its return on, the process's SIGINT and SIGTERM (elsewhere Ctrl-C) stop this server: the first
-    /// drains it, a second one ends it at once. The thread that waits for them lives as long as the process.
+    /// drains it, a second one ends it at once. If it [follows](Server::follow) files by now, SIGHUP makes it look
+    /// at them. The thread that waits for them lives as long as the process.
     ///
     /// # Errors
     /// If the system gives no thread, no event queue or no signals.
     pub fn stop_on_signals(&self) -> io::Result<()> {
-        signals::stop_on_signals(self.stopper())
+        signals::catch(self.stopper(), self.following.as_ref().map(Following::looker))
     }
 
     /// Serves until it is stopped.
@@ -199,6 +229,8 @@ impl<H: Handler> Server<H> {
     /// server with a part missing would look alive.
     pub fn run(self) -> io::Result<()> {
         let stopper = self.stopper();
+        // It follows until the last worker has ended.
+        let _following = self.following;
         // One listener for all: the first worker hands the sockets out.
         let others = if self.listeners.len() < self.inboxes.len() { &self.inboxes[1..] } else { &[] };
         let mut listeners = self.listeners.into_iter();

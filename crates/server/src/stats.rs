@@ -13,7 +13,7 @@ use crate::totals::Kept;
 
 /// Reads a server's numbers: while it runs, and after.
 #[derive(Clone, Debug)]
-pub struct Stats(Arc<[Arc<Counts>]>);
+pub struct Stats(Arc<[Arc<Counts>]>, Arc<Versions>);
 
 /// A server's numbers at one moment. Those that rise count from its beginning.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -61,6 +61,14 @@ pub struct Snapshot {
     pub waiting: Gauge,
     /// Bytes that have come and are not a whole command yet, or one that may not begin.
     pub incomplete: Gauge,
+    /// Trust lists that took the place of another, from the file that the server follows.
+    pub trust_lists: u64,
+    /// Versions of that file that were not used.
+    pub bad_trust_lists: u64,
+    /// Certificates that took the place of another.
+    pub identities: u64,
+    /// Versions of certificate and key that were not used.
+    pub bad_identities: u64,
 }
 
 /// A number that rises and falls.
@@ -74,7 +82,11 @@ pub struct Gauge {
 
 impl Stats {
     pub(crate) fn new(workers: usize) -> Self {
-        Stats((0..workers).map(|_| Arc::default()).collect())
+        Stats((0..workers).map(|_| Arc::default()).collect(), Arc::default())
+    }
+
+    pub(crate) fn versions(&self) -> Arc<Versions> {
+        Arc::clone(&self.1)
     }
 
     pub(crate) fn workers(&self) -> impl Iterator<Item = Arc<Counts>> {
@@ -111,6 +123,10 @@ impl Stats {
             starved: gauge(|counts| &counts.starved).now,
             waiting: gauge(|counts| &counts.waiting),
             incomplete: gauge(|counts| &counts.incomplete),
+            trust_lists: self.1.trust_lists.get(),
+            bad_trust_lists: self.1.bad_trust_lists.get(),
+            identities: self.1.identities.get(),
+            bad_identities: self.1.bad_identities.get(),
         }
     }
 }
@@ -154,6 +170,10 @@ impl fmt::Display for Snapshot {
             (self.vanished, "clients gone without a word"),
             (self.tls_failed, "TLS failures"),
             (self.handshakes_timed_out, "handshakes not complete in time"),
+            (self.trust_lists, "trust lists taken"),
+            (self.bad_trust_lists, "bad versions of the trust file"),
+            (self.identities, "certificates taken"),
+            (self.bad_identities, "bad versions of certificate and key"),
         ];
         others
             .iter()
@@ -166,6 +186,15 @@ impl std::iter::Sum for Gauge {
     fn sum<I: Iterator<Item = Gauge>>(gauges: I) -> Gauge {
         gauges.fold(Gauge::default(), |sum, one| Gauge { now: sum.now + one.now, most: sum.most + one.most })
     }
+}
+
+/// What became of the files that the server follows. The follower alone writes it.
+#[derive(Debug, Default)]
+pub(crate) struct Versions {
+    pub(crate) trust_lists: Count,
+    pub(crate) bad_trust_lists: Count,
+    pub(crate) identities: Count,
+    pub(crate) bad_identities: Count,
 }
 
 /// One worker's numbers. It alone writes them.

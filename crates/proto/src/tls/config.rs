@@ -24,6 +24,7 @@ pub const ALPN: &[u8] = b"pinwire/1";
 #[derive(Clone, Debug)]
 pub struct ServerTls {
     config: Arc<ServerConfig>,
+    identity: Identity,
     tickets: Tickets,
 }
 
@@ -40,7 +41,17 @@ impl ServerTls {
         config.alpn_protocols = vec![ALPN.to_vec()];
         config.send_tls13_tickets = 1;
         config.max_early_data_size = 0;
-        Ok(ServerTls { config: Arc::new(config), tickets })
+        Ok(ServerTls { config: Arc::new(config), identity: identity.clone(), tickets })
+    }
+
+    /// The same with another identity. Tickets are of the same key, so that sessions are resumed across it.
+    pub fn showing(&self, identity: &Identity) -> Result<Self, TlsFailure> {
+        ServerTls::new(identity, self.tickets.clone())
+    }
+
+    /// What is shown.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
     }
 
     /// The configuration of one connection that begins at `unix` seconds. A clone costs 0.1 µs.
