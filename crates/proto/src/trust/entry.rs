@@ -1,4 +1,4 @@
-//! One line of the trust file: `pin  name=alice  # comment`. What its options may be stands in `options.rs`.
+//! One line of the trust file: a pin, options, a comment. What each option may hold stands in `options.rs`.
 
 use std::fmt;
 use std::net::IpAddr;

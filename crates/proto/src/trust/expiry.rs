@@ -13,7 +13,7 @@ pub struct Expiry {
     /// The first moment at which it has ended, unix seconds. A date ends with its day, in UTC; of a time the
     /// fraction of a second is dropped, so that nobody stays longer than was meant.
     pub at: i64,
-    text: String,
+    pub(super) text: String,
 }
 
 impl Expiry {

@@ -18,24 +18,21 @@ pub(super) fn parse(text: &str) -> Result<IpNet, Wrong> {
     let length = prefix_length(length, most).map_err(|wrong| wrong.behind(behind))?;
     let network = IpNet::new(address, length).map_err(|_| too_long(most).behind(behind))?;
     if network.trunc() != network {
-        let right = write(&unmapped(network.trunc()));
-        return Err(wrong(
-            0,
-            format!(
-                "{text} has bits behind its prefix; expected {right:?}, or {address:?} alone",
-                address = address.to_string()
-            ),
-        ));
+        return Err(wrong(0, has_more(text, network)));
     }
     Ok(unmapped(network))
 }
 
 /// As the file takes it: a single address without a prefix.
 pub(super) fn write(network: &IpNet) -> String {
-    match network.prefix_len() == network.max_prefix_len() {
-        true => network.addr().to_string(),
-        false => network.to_string(),
-    }
+    let is_one = network.prefix_len() == network.max_prefix_len();
+    if is_one { network.addr().to_string() } else { network.to_string() }
+}
+
+fn has_more(text: &str, network: IpNet) -> String {
+    let right = write(&unmapped(network.trunc()));
+    let alone = network.addr().to_canonical();
+    format!("{text} has bits behind its prefix; expected \"{right}\", or \"{alone}\" alone")
 }
 
 fn prefix_length(text: &str, most: u8) -> Result<u8, Wrong> {

@@ -1,7 +1,10 @@
 //! Who is greeted, who is refused and in which words, and that nothing is heard before.
 
+use std::net::IpAddr;
+
 use pinwire_proto::code::Code;
-use pinwire_testkit::pair::{self, Setup, UNIX};
+use pinwire_proto::trust::{Pin, Sha1, TrustList};
+use pinwire_testkit::pair::{self, LOCAL, Setup, UNIX};
 use pinwire_testkit::{Pair, certificates};
 
 #[test]
@@ -44,7 +47,12 @@ fn commands_in_the_flight_of_finished_are_answered_behind_the_greeting() {
 
 /// What a client with these papers reads, having sent a hundred kilobytes of commands in its Finished's flight.
 fn refusal(setup: &Setup) -> String {
+    refusal_from(LOCAL, setup)
+}
+
+fn refusal_from(from: IpAddr, setup: &Setup) -> String {
     for mut pair in [setup.pair(), setup.rustls(pair::config(setup.client.as_ref())), setup.clear()] {
+        pair.server.from = from;
         for number in 0..2_000 {
             pair.client.send("PUT this/is/never/heard/by/anybody", &number.to_string());
         }
@@ -55,6 +63,7 @@ fn refusal(setup: &Setup) -> String {
         assert!(pair.server.session.owns_nothing());
     }
     let mut pair = setup.pair();
+    pair.server.from = from;
     pair.client.send("GET a", "1");
     pair.drive();
     assert!(pair.client.heard_close_notify());
@@ -105,6 +114,44 @@ fn a_stranger_is_told_the_pin_to_add() {
              add it with `pinwire trust add spki-sha256:{hex}`"
         )
     );
+}
+
+/// A client whose entry has these options.
+fn under(options: &str) -> Setup {
+    let setup = Setup::default();
+    let certificate = setup.client.as_ref().unwrap().certificate().unwrap();
+    let line = format!("{} {options}\n", Pin::Spki(certificate.digests.spki));
+    Setup { list: TrustList::parse(line.as_bytes(), Sha1::Refuse).unwrap(), ..setup }
+}
+
+#[test]
+fn an_expired_entry() {
+    let said = refusal(&under("expires=2026-01-30"));
+    assert_eq!(said, "trust-expired: its entry expired: 2026-01-30");
+    let said = refusal(&under("expires=2026-01-31T13:00:00+01:00"));
+    assert_eq!(said, "trust-expired: its entry expired: 2026-01-31T13:00:00+01:00");
+    under("expires=2026-01-31T12:00:01Z").pair().connect();
+    under("expires=2026-01-31").pair().connect();
+}
+
+#[test]
+fn a_source_that_the_entry_does_not_hold() {
+    let setup = under("from=10.0.0.0/8,192.168.1.7,fd00::/8");
+    for from in ["203.0.113.9", "192.168.1.8", "2001:db8::1"] {
+        let said = refusal_from(from.parse().unwrap(), &setup);
+        assert_eq!(said, format!("source-not-allowed: its entry does not let it in from {from}"));
+    }
+    for from in ["10.9.8.7", "192.168.1.7", "fd00::1"] {
+        let mut pair = setup.pair();
+        pair.server.from = from.parse().unwrap();
+        pair.connect();
+    }
+}
+
+#[test]
+fn who_may_come_no_more_is_not_told_whence_it_might() {
+    let said = refusal(&under("from=10.0.0.0/8 expires=2026-01-30"));
+    assert_eq!(said, "trust-expired: its entry expired: 2026-01-30");
 }
 
 #[test]
