@@ -17,6 +17,7 @@ mod last_words;
 mod library;
 #[cfg(target_os = "linux")]
 mod memory_limit;
+mod pending;
 mod refusals;
 mod resumed;
 mod stores;
