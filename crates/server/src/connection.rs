@@ -2,6 +2,8 @@
 //!
 //! Synchronous, with the worker's buffers lent for the turn. Start reading at [`Connection::turn`].
 
+mod judging;
+
 use std::any::Any;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,7 +15,7 @@ use std::task::{Context, Poll, Waker};
 use pinwire_proto::code::{Code, Severity};
 use pinwire_proto::limits::Limits;
 use pinwire_proto::session::{Buffers, Disconnect, Event, Now, ReplyTo, Room, ServerSession, Wire};
-use pinwire_proto::trust::TrustList;
+use pinwire_proto::trust::Entry;
 use pinwire_proto::wire::{Head, Reply};
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::TcpStream;
@@ -21,14 +23,18 @@ use tracing::{debug, error, info, warn};
 
 use crate::alarms::{Alarm, Alarms};
 use crate::command::Command;
-use crate::handler::{Body, Handler, Peer, Refusal};
+use crate::handler::{Body, Handler, Peer, Refusal, is_everybodys};
 use crate::inbox::{Address, Inbox};
 use crate::linger::Linger;
+use crate::members::Member;
 use crate::outbox::Outbox;
 use crate::responder::{Desk, Responder, answer};
 use crate::stats::Counts;
-use crate::tasks::Tasks;
+use crate::tasks::{Right, Tasks};
 use crate::totals::{Kept, Short};
+use crate::worker::Shared;
+
+pub(crate) use judging::Judge;
 
 /// One connection: its session, its socket, its user's state. Owns no buffer while it is idle.
 pub(crate) struct Connection<S> {
@@ -41,6 +47,8 @@ pub(crate) struct Connection<S> {
     state: Option<S>,
     waker: Waker,
     remote: SocketAddr,
+    /// Of the list that judged it last.
+    generation: u32,
     /// What the worker's totals hold for it.
     kept: Kept,
     /// How far its handshake was when the worker asked last.
@@ -54,7 +62,7 @@ const _: () = assert!(size_of::<Connection<[u64; 8]>>() <= 448);
 /// What a worker lends to a turn.
 pub(crate) struct Station<'w, H> {
     pub(crate) handler: &'w H,
-    pub(crate) trust: &'w TrustList,
+    pub(crate) judge: Judge<'w>,
     pub(crate) limits: &'w Limits,
     pub(crate) inbox: &'w Arc<Inbox>,
     pub(crate) address: Address,
@@ -101,6 +109,7 @@ impl<S> Connection<S> {
             state: None,
             waker: Waker::noop().clone(),
             remote,
+            generation: 0,
             kept: Kept::default(),
             progress: Progress::Silent,
         }
@@ -111,9 +120,10 @@ impl<S> Connection<S> {
     where
         H: Handler<State = S>,
     {
+        self.keep_to(at.judge, at.now);
         io.unsent = self.outbox.unsent();
         let filled = self.fill(&mut io.wire, (io.unsent, io.room), cx); // 1 socket → wire
-        self.session.open(at.now, (at.trust, self.remote.ip()), io); // 2 wire → plain
+        self.session.open(at.now, (at.judge.list, self.remote.ip()), io); // 2 wire → plain
         while let Some(event) = self.session.next(at.now, &mut io.plain, &mut io.replies) {
             self.dispatch(at, &event, &mut io.replies); // 3 plain → event → handler → replies
         }
@@ -172,19 +182,20 @@ impl<S> Connection<S> {
         H: Handler<State = S>,
     {
         let Some(judged) = self.session.take_judged() else { return };
-        let peer = Arc::new(Peer::new(judged, self.remote));
+        let peer = Peer::new(judged, self.remote);
         // Whoever is not let in yet takes nobody's place: `Limits::handshakes` bounds those.
         let is_full = at.connections.fetch_add(1, Ordering::Relaxed) >= at.limits.connections;
         let taken = match is_full {
             true => Err(full(at.limits)),
-            false => unpanicked(|| at.handler.connect(&peer)).unwrap_or_else(|| Err(broke())),
+            false => self.join(at, peer),
         };
         if taken.is_err() {
             at.connections.fetch_sub(1, Ordering::Relaxed);
         }
         match taken {
-            Ok(state) => {
-                let peer = self.peer.insert(peer);
+            Ok((peer, state)) => {
+                at.judge.mention_others(&peer);
+                let peer = self.peer.insert(Arc::new(peer));
                 self.state = Some(state);
                 at.counts.admitted.one();
                 debug!(peer = %self.remote, name = peer.name(), pin = %peer.pin(), "connected");
@@ -194,11 +205,30 @@ impl<S> Connection<S> {
         }
     }
 
+    /// One of its entry's connections, if that and the handler take it.
+    fn join<H>(&self, at: &Station<'_, H>, peer: Peer) -> Result<(Peer, S), Refusal>
+    where
+        H: Handler<State = S>,
+    {
+        let member = Member { inbox: Arc::clone(at.inbox), address: at.address };
+        let number = at.judge.members.join(peer.entry(), member).ok_or_else(|| crowded(peer.entry()))?;
+        let peer = peer.numbered(number);
+        let taken = unpanicked(|| at.handler.connect(&peer)).unwrap_or_else(|| Err(broke()));
+        if taken.is_err() {
+            at.judge.members.leave(peer.pin(), number);
+        }
+        taken.map(|state| (peer, state))
+    }
+
     fn body<H>(&mut self, handler: &H, head: &Head<'_>, replies: &mut Vec<u8>)
     where
         H: Handler<State = S>,
     {
-        let Some(state) = &mut self.state else { return };
+        let (Some(state), Some(peer)) = (&mut self.state, &self.peer) else { return };
+        let name = head.name();
+        if !peer.may(name, handler.registered(name).as_ref()) {
+            return self.session.refuse_body(Code::NotPermitted, &forbidden(name), replies);
+        }
         match unpanicked(|| handler.body(state, head)) {
             Some(Body::Whole) => {}
             Some(Body::Refused(code, text)) => self.session.refuse_body(code, &text, replies),
@@ -216,6 +246,12 @@ impl<S> Connection<S> {
         H: Handler<State = S>,
     {
         let (Some(state), Some(peer)) = (&mut self.state, &self.peer) else { return };
+        let (handler, name) = (at.handler, head.name());
+        let registered = handler.registered(name);
+        if !peer.may(name, registered.as_ref()) {
+            return self.session.error(&to, replies, Code::NotPermitted, &forbidden(name));
+        }
+        let right = || Right::of(registered.as_ref(), is_everybodys(name));
         let command = Command::new(head, body, peer, to.deadline);
         let desk = Desk {
             session: &mut self.session,
@@ -224,9 +260,9 @@ impl<S> Connection<S> {
             alarms: at.alarms,
             inbox: at.inbox,
             address: at.address,
+            right: &right,
         };
         let responder = Responder::new(desk, to);
-        let handler = at.handler;
         if unpanicked(|| handler.command(state, command, responder)).is_none() {
             // Its state cannot be trusted any more.
             self.session.close_after(&to, Code::Failed, "", replies);
@@ -341,7 +377,8 @@ impl<S> Connection<S> {
     }
 
     /// Looks whether patience has ended; the turn that says so is woken. `short` is what there is no room for.
-    pub(crate) fn look(&mut self, now: Now, limits: &Limits, short: Short) {
+    pub(crate) fn look(&mut self, now: Now, limits: &Limits, judge: Judge<'_>, short: Short) {
+        self.look_at_the_time(judge, now);
         let patience =
             if short.of_replies { limits.slow_reader.min(limits.pressed) } else { limits.slow_reader };
         let is_stuck = self.linger.is_none() && self.outbox.is_stuck(now.instant, patience);
@@ -378,7 +415,7 @@ impl<S> Connection<S> {
     }
 
     /// The connection is over: its user learns why, and so does the log.
-    pub(crate) fn depart<H>(mut self, handler: &H, connections: &AtomicUsize, counts: &Counts)
+    pub(crate) fn depart<H>(mut self, shared: &Shared<H>, counts: &Counts)
     where
         H: Handler<State = S>,
     {
@@ -386,9 +423,12 @@ impl<S> Connection<S> {
         let why = self.session.ended().cloned().unwrap_or(Disconnect::Vanished);
         self.log(&why);
         counts.ended(&why, self.peer.is_some());
+        if let Some(peer) = &self.peer {
+            shared.members.leave(peer.pin(), peer.number());
+        }
         if let Some(state) = self.state.take() {
-            connections.fetch_sub(1, Ordering::Relaxed);
-            unpanicked(|| handler.disconnect(state, &why));
+            shared.connections.fetch_sub(1, Ordering::Relaxed);
+            unpanicked(|| shared.handler.disconnect(state, &why));
         }
     }
 
@@ -419,6 +459,15 @@ pub(crate) fn unpanicked<R>(user: impl FnOnce() -> R) -> Option<R> {
 fn full(limits: &Limits) -> Refusal {
     let text = format!("the server has its {} connections; try again later", limits.connections);
     Refusal { code: Code::TooManyConnections, text }
+}
+
+fn crowded(entry: &Entry) -> Refusal {
+    let most = entry.connections.unwrap_or_default();
+    Refusal { code: Code::TooManyConnections, text: format!("its entry has its {most} connections already") }
+}
+
+fn forbidden(name: &str) -> String {
+    format!("this client may not run {name}; HELP lists what it may")
 }
 
 fn broke() -> Refusal {

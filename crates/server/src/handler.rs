@@ -2,11 +2,12 @@
 
 use std::net::IpAddr;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use pinwire_proto::certificate::Digests;
 use pinwire_proto::code::Code;
 use pinwire_proto::session::Disconnect;
-use pinwire_proto::trust::{Judged, Pin};
+use pinwire_proto::trust::{Entry, Judged, Pin};
 use pinwire_proto::wire::Head;
 
 use crate::command::Command;
@@ -26,6 +27,13 @@ pub trait Handler: Send + Sync + 'static {
     /// A [`Refusal`], which the peer reads as its greeting.
     fn connect(&self, peer: &Peer) -> Result<Self::State, Refusal>;
 
+    /// What the command that a peer calls `name` is registered as: permissions are asked of that, never of the
+    /// peer's spelling, before the command or its body is heard of here. `None`, the default: it is not, and a client
+    /// whose entry has `commands` may not run it.
+    fn registered(&self, _name: &str) -> Option<Registered<'_>> {
+        None
+    }
+
     /// Whether the body that `head` announces is wanted. Asked once the head is there.
     fn body(&self, _state: &mut Self::State, _head: &Head<'_>) -> Body {
         Body::Whole
@@ -36,6 +44,20 @@ pub trait Handler: Send + Sync + 'static {
 
     /// The connection has ended.
     fn disconnect(&self, _state: Self::State, _why: &Disconnect) {}
+}
+
+/// A command as its handler registered it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Registered<'a> {
+    /// What a trust file's `commands` call it, in any case.
+    pub name: &'a str,
+    /// Whether it is administration: only for entries with `admin`.
+    pub is_admin: bool,
+}
+
+/// Whether this is one of the protocol's own commands, which everybody may run.
+pub(crate) fn is_everybodys(name: &str) -> bool {
+    ["PING", "HELP", "WHOAMI"].iter().any(|own| own.eq_ignore_ascii_case(name))
 }
 
 /// What becomes of a body.
@@ -61,11 +83,45 @@ pub struct Refusal {
 pub struct Peer {
     judged: Box<Judged>,
     address: SocketAddr,
+    /// Its number among the members.
+    number: u64,
 }
 
 impl Peer {
     pub(crate) fn new(judged: Box<Judged>, address: SocketAddr) -> Self {
-        Peer { judged, address }
+        Peer { judged, address, number: 0 }
+    }
+
+    pub(crate) fn judged(&self) -> &Judged {
+        &self.judged
+    }
+
+    pub(crate) fn number(&self) -> u64 {
+        self.number
+    }
+
+    pub(crate) fn numbered(self, number: u64) -> Self {
+        Peer { number, ..self }
+    }
+
+    /// The same under another entry.
+    pub(crate) fn under(mut self, entry: Arc<Entry>) -> Self {
+        self.judged.entry = entry;
+        self
+    }
+
+    /// Whether its entry lets it run the command that is called so, and registered as that.
+    pub(crate) fn may(&self, name: &str, registered: Option<&Registered<'_>>) -> bool {
+        let is_permitted = match registered {
+            Some(registered) => self.judged.entry.permits(registered.name, registered.is_admin),
+            None => self.judged.entry.commands.is_none(),
+        };
+        is_permitted || is_everybodys(name)
+    }
+
+    /// The entry of the trust list that lets it in.
+    pub fn entry(&self) -> &Entry {
+        &self.judged.entry
     }
 
     /// The name that the trust list gives it.

@@ -5,6 +5,7 @@ use std::mem;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use pinwire_proto::code::Code;
 use pinwire_proto::session::ReplyTo;
 use pinwire_proto::wire::Reply;
 use tokio::sync::Notify;
@@ -26,6 +27,8 @@ pub(crate) enum Post {
     Panicked(Address, ReplyTo),
     /// A socket that another worker accepted.
     Accepted(TcpStream, SocketAddr),
+    /// This connection ends, with these words.
+    Close(Address, Code, String),
     /// The trust list was replaced: everybody is judged again.
     Trust,
     /// No new connections; end the others once they are answered.

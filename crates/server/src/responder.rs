@@ -14,7 +14,7 @@ use tracing::error;
 
 use crate::alarms::{Alarm, Alarms};
 use crate::inbox::{Address, Inbox, Post};
-use crate::tasks::Tasks;
+use crate::tasks::{Right, Tasks};
 
 /// Answers one command. Consumed by the answer.
 pub struct Responder<'r> {
@@ -47,6 +47,8 @@ pub(crate) struct Desk<'r> {
     pub(crate) alarms: &'r mut Alarms,
     pub(crate) inbox: &'r Arc<Inbox>,
     pub(crate) address: Address,
+    /// What the command is called where permissions are asked; asked only if its answer comes later.
+    pub(crate) right: &'r dyn Fn() -> Right,
 }
 
 impl<'r> Responder<'r> {
@@ -107,7 +109,7 @@ impl<'r> Responder<'r> {
                 None => deferred.panicked(),
             }
         });
-        self.desk.tasks.insert(self.to.flight, task.abort_handle());
+        self.desk.tasks.run_by(self.to.flight, task.abort_handle());
         self.done()
     }
 
@@ -118,8 +120,9 @@ impl<'r> Responder<'r> {
     }
 
     fn owed(&mut self) -> Deferred {
-        let Desk { session, alarms, inbox, address, .. } = &mut self.desk;
+        let Desk { session, tasks, alarms, inbox, address, right, .. } = &mut self.desk;
         session.reserve(&self.to, self.most);
+        tasks.begin(self.to, right());
         if let Some(deadline) = self.to.deadline
             && alarms.set(deadline, Alarm::Timeout(*address, self.to))
         {

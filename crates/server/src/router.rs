@@ -9,7 +9,7 @@ use pinwire_proto::code::Code;
 use pinwire_proto::wire::{Head, Reply};
 
 use crate::command::{Command, OwnedCommand};
-use crate::handler::{Body, Handler, Peer, Refusal};
+use crate::handler::{Body, Handler, Peer, Refusal, Registered};
 use crate::responder::{Answered, Responder};
 
 /// Commands by name; names match without regard to ASCII case.
@@ -23,7 +23,12 @@ use crate::responder::{Answered, Responder};
 /// ```
 #[derive(Default)]
 pub struct Router {
-    commands: BTreeMap<String, Box<Act>>,
+    commands: BTreeMap<String, Registration>,
+}
+
+struct Registration {
+    act: Box<Act>,
+    is_admin: bool,
 }
 
 type Act = dyn Fn(Command<'_>, Responder<'_>) -> Answered + Send + Sync;
@@ -49,7 +54,18 @@ impl Router {
         assert!(is_word, "{name:?} is not one word");
         let is_free = !OWN.contains(&name.as_str()) && !self.commands.contains_key(&name);
         assert!(is_free, "the command {name} is there already");
-        self.commands.insert(name, Box::new(act));
+        self.commands.insert(name, Registration { act: Box::new(act), is_admin: false });
+        self
+    }
+
+    /// The command of this name is administration: only clients whose entry says `admin` may run it.
+    ///
+    /// # Panics
+    /// If there is no such command.
+    #[must_use]
+    pub fn admin(mut self, name: &str) -> Self {
+        let registration = self.commands.get_mut(&name.to_ascii_uppercase());
+        registration.unwrap_or_else(|| panic!("there is no command {name}")).is_admin = true;
         self
     }
 
@@ -70,20 +86,24 @@ impl Router {
         })
     }
 
-    /// The names of all commands, sorted.
-    fn names(&self) -> Vec<&str> {
-        let mut names: Vec<_> = OWN.into_iter().chain(self.commands.keys().map(String::as_str)).collect();
+    /// The names of all commands that `peer` may run, or of all, sorted.
+    fn names(&self, peer: Option<&Peer>) -> Vec<&str> {
+        let may = |(name, registration): &(&String, &Registration)| {
+            peer.is_none_or(|peer| peer.entry().permits(name, registration.is_admin))
+        };
+        let permitted = self.commands.iter().filter(may).map(|(name, _)| name.as_str());
+        let mut names: Vec<_> = OWN.into_iter().chain(permitted).collect();
         names.sort_unstable();
         names
     }
 
-    fn find(&self, name: &str) -> Option<&Act> {
-        if let Some(act) = self.commands.get(name) {
-            return Some(act);
+    fn find(&self, name: &str) -> Option<(&String, &Registration)> {
+        if let Some(found) = self.commands.get_key_value(name) {
+            return Some(found);
         }
         // Upper case already: nothing to convert, PING for one costs no allocation.
         let is_other = name.bytes().any(|byte| byte.is_ascii_lowercase());
-        is_other.then(|| self.commands.get(&name.to_ascii_uppercase()).map(Box::as_ref)).flatten()
+        is_other.then(|| self.commands.get_key_value(&name.to_ascii_uppercase())).flatten()
     }
 
     fn own(&self, command: &Command<'_>, to: Responder<'_>) -> Answered {
@@ -92,10 +112,10 @@ impl Router {
             return to.ok("");
         }
         if name.eq_ignore_ascii_case("HELP") {
-            return to.ok(self.names().join("\n") + "\n");
+            return to.ok(self.names(Some(command.peer())).join("\n") + "\n");
         }
         if name.eq_ignore_ascii_case("WHOAMI") {
-            return to.ok(who(command.peer(), &self.names()));
+            return to.ok(who(command.peer(), &self.names(Some(command.peer()))));
         }
         to.error(Code::UnknownCommand, &unknown(name))
     }
@@ -108,6 +128,10 @@ impl Handler for Router {
         Ok(())
     }
 
+    fn registered(&self, name: &str) -> Option<Registered<'_>> {
+        self.find(name).map(|(name, registration)| Registered { name, is_admin: registration.is_admin })
+    }
+
     fn body(&self, (): &mut (), head: &Head<'_>) -> Body {
         let name = head.name();
         let is_known = self.find(name).is_some() || OWN.iter().any(|own| own.eq_ignore_ascii_case(name));
@@ -116,7 +140,7 @@ impl Handler for Router {
 
     fn command(&self, (): &mut (), command: Command<'_>, to: Responder<'_>) -> Answered {
         match self.find(command.name()) {
-            Some(act) => act(command, to),
+            Some((_, registration)) => (registration.act)(command, to),
             None => self.own(&command, to),
         }
     }
@@ -124,7 +148,7 @@ impl Handler for Router {
 
 impl fmt::Debug for Router {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.names()).finish()
+        f.debug_set().entries(self.names(None)).finish()
     }
 }
 

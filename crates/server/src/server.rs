@@ -13,10 +13,12 @@ use pinwire_proto::trust::TrustList;
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 
 use crate::current::Current;
+use crate::doubles::Doubles;
 use crate::follow::{Following, IdentityFiles, NoStrangers, Parts, TrustFile};
 use crate::handler::Handler;
 use crate::inbox::{Inbox, Post};
 use crate::listener::{self, BindError};
+use crate::members::Members;
 use crate::memory;
 use crate::signals;
 use crate::stats::Stats;
@@ -158,6 +160,8 @@ impl<H: Handler> Server<H> {
             limits,
             workers,
             connections,
+            members: Members::default(),
+            doubles: Doubles::default(),
             scarcity,
             accepting: Mutex::default(),
         });

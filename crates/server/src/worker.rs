@@ -22,11 +22,13 @@ use tracing::warn;
 
 use crate::accept::Newcomer;
 use crate::alarms::{Alarm, Alarms};
-use crate::connection::{Connection, Progress, Station, Turn, unpanicked};
+use crate::connection::{Connection, Judge, Progress, Station, Turn, unpanicked};
 use crate::current::{Copied, Current};
+use crate::doubles::Doubles;
 use crate::handler::Handler;
 use crate::handshakes::Handshakes;
 use crate::inbox::{Address, Inbox, Post};
+use crate::members::Members;
 use crate::rounds::Rounds;
 use crate::shortage::{Minute, Scarcity};
 use crate::slab::Slab;
@@ -42,6 +44,9 @@ pub(crate) struct Shared<H> {
     /// How many there are.
     pub(crate) workers: usize,
     pub(crate) connections: AtomicUsize,
+    /// Who is in, by entry.
+    pub(crate) members: Members,
+    pub(crate) doubles: Doubles,
     pub(crate) scarcity: Mutex<Scarcity>,
     /// Held while a worker accepts.
     pub(crate) accepting: Mutex<()>,
@@ -153,7 +158,7 @@ impl<H: Handler> Worker<H> {
         connection.keep_waker(cx.waker());
         let mut station = Station {
             handler: &self.shared.handler,
-            trust: &trust.value,
+            judge: self.judge(trust),
             limits: &self.shared.limits,
             inbox: &self.inbox,
             address,
@@ -195,7 +200,7 @@ impl<H: Handler> Worker<H> {
         totals.forget(address);
         if let Some(connection) = slab.remove(address) {
             totals.recount(connection.kept(), Kept::default());
-            connection.depart(&self.shared.handler, &self.shared.connections, &self.counts);
+            connection.depart(&self.shared, &self.counts);
             self.room.notify_one();
         }
         self.counts.connections.set(slab.len());
@@ -218,7 +223,11 @@ impl<H: Handler> Worker<H> {
             },
             Post::Stop => self.stop(now().instant + self.shared.limits.drain),
             Post::StopNow => self.stop(now().instant),
-            Post::Trust | Post::Alarm => {}
+            Post::Close(address, code, text) => {
+                self.with(address, |connection| connection.close_with(code, &text));
+            }
+            Post::Trust => self.judge_all(),
+            Post::Alarm => {}
         }
     }
 
@@ -226,6 +235,24 @@ impl<H: Handler> Worker<H> {
         if let Some(connection) = self.floor.borrow_mut().slab.get_mut(address) {
             act(connection);
         }
+    }
+
+    /// Another list: everybody is judged by it, who is served next and who is quiet.
+    fn judge_all(&self) {
+        let Floor { slab, trust, .. } = &mut *self.floor.borrow_mut();
+        trust.refresh(&self.shared.trust);
+        let (now, judge) = (now(), self.judge(trust));
+        let places = slab.places();
+        slab.range_mut(0..places).for_each(|connection| connection.keep_to(judge, now));
+        for (member, most) in self.shared.members.excess(&trust.value) {
+            let text = format!("its entry may have {most} connections now");
+            member.inbox.post(Post::Close(member.address, Code::TooManyConnections, text));
+        }
+    }
+
+    fn judge<'w>(&'w self, trust: &'w Copied<TrustList>) -> Judge<'w> {
+        let Shared { members, doubles, .. } = &*self.shared;
+        Judge { list: &trust.value, generation: trust.generation, members, doubles }
     }
 
     fn stop(&self, until: Instant) {
@@ -251,13 +278,14 @@ impl<H: Handler> Worker<H> {
     /// Sees to the alarms that are due.
     fn ring(&self) {
         let now = now();
-        let Floor { slab, alarms, totals, .. } = &mut *self.floor.borrow_mut();
+        let Floor { slab, alarms, totals, trust, .. } = &mut *self.floor.borrow_mut();
+        let judge = self.judge(trust);
         while let Some(alarm) = alarms.due(now.instant) {
             let (Alarm::Timeout(address, _) | Alarm::Connection(address)) = alarm;
             match (slab.get_mut(address), alarm) {
                 (Some(connection), Alarm::Timeout(_, to)) => connection.time_out(&to),
                 (Some(connection), Alarm::Connection(_)) => {
-                    connection.look(now, &self.shared.limits, totals.short());
+                    connection.look(now, &self.shared.limits, judge, totals.short());
                 }
                 (None, _) => {}
             }
@@ -280,10 +308,10 @@ impl<H: Handler> Worker<H> {
     /// Looks at the connections whose round it is.
     fn sweep(&self) {
         let now = now();
-        let Floor { slab, rounds, totals, .. } = &mut *self.floor.borrow_mut();
+        let Floor { slab, rounds, totals, trust, .. } = &mut *self.floor.borrow_mut();
         let Some(part) = rounds.due(now.instant, slab.places()) else { return };
-        let short = totals.short();
-        slab.range_mut(part).for_each(|connection| connection.look(now, &self.shared.limits, short));
+        let (short, judge) = (totals.short(), self.judge(trust));
+        slab.range_mut(part).for_each(|connection| connection.look(now, &self.shared.limits, judge, short));
     }
 
     /// When nothing may be left any more: the last words have had their time.
@@ -304,7 +332,7 @@ impl<H: Handler> Worker<H> {
         self.clear_lobby();
         let left = self.floor.borrow_mut().slab.take_all();
         for connection in left {
-            connection.depart(&self.shared.handler, &self.shared.connections, &self.counts);
+            connection.depart(&self.shared, &self.counts);
         }
         self.counts.connections.set(0);
         self.counts.keep(Kept::default(), 0);

@@ -25,6 +25,8 @@ fn worker() -> (Rc<Worker<Router>>, Identity) {
         limits: Arc::default(),
         workers: 1,
         connections: AtomicUsize::new(0),
+        members: Members::default(),
+        doubles: Doubles::default(),
         scarcity: Mutex::default(),
         accepting: Mutex::default(),
     };

@@ -19,6 +19,11 @@ pub fn stranger(now: i64) -> Pair {
     make("stranger", now)
 }
 
+/// Ends with the second `last`, and began a year and a day before.
+pub fn until(last: i64) -> Pair {
+    make("short", last - YEAR)
+}
+
 /// Ended a year before `now`.
 pub fn expired(now: i64) -> Pair {
     make("expired", now - 2 * YEAR)

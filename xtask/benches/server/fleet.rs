@@ -112,6 +112,9 @@ impl Fleet {
         for event in &self.events {
             let Some(peer) = self.peers.get_mut(event.token().0) else { continue };
             let heard = peer.receive(&mut self.room)?;
+            if let (Heard::Told, Some(code)) = (heard, peer.told()) {
+                return Err(format!("the server closed a connection: {code}"));
+            }
             sum += act(peer, &mut self.room, heard)?;
         }
         Ok(sum)

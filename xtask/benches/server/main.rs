@@ -24,7 +24,11 @@ mod options;
 #[cfg(target_os = "linux")]
 mod peer;
 #[cfg(target_os = "linux")]
+mod storm;
+#[cfg(target_os = "linux")]
 mod table;
+#[cfg(target_os = "linux")]
+mod trust;
 
 use std::process::ExitCode;
 
@@ -36,6 +40,8 @@ fn main() -> ExitCode {
         [child::SERVE, trust, tuning, ref answers @ ..] => serve(trust, tuning, answers),
         ["documents", "--bench"] | ["--bench", "documents"] => documents::bench(),
         _ if words.contains(&"--bench") && words.contains(&"fairness") => fairness::bench(&words),
+        _ if words.contains(&"--bench") && words.contains(&"trust") => trust::bench(&words),
+        _ if words.contains(&"--bench") && words.contains(&"storm") => storm::bench(&words),
         // Cargo says --bench where it benches, and not where it tests.
         _ if words.contains(&"--bench") => options::Options::read(&words).and_then(|options| bench(&options)),
         _ if words.contains(&"--list") => Ok(()),
@@ -91,6 +97,7 @@ fn smoke() -> Result<(), String> {
         None => {
             documents::smoke()?;
             fairness::smoke()?;
+            storm::smoke()?;
             println!("smoke test ... ok");
             Ok(())
         }

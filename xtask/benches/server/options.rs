@@ -53,4 +53,8 @@ usage: cargo xtask bench [--quick] [--connections N] [--only COLUMN]
        cargo xtask bench documents
   durable PUTs a second beside the disk's own rate, and a GET from the file beside one from memory
        cargo xtask bench fairness [--quick] [--workers N] [--hog NAME]
-  how long a hundred connections wait beside one that asks for much, and without it";
+  how long a hundred connections wait beside one that asks for much, and without it
+       cargo xtask bench storm [--quick]
+  what clients feel of 2,000 connections a second of strangers, and how long newcomers take
+       cargo xtask bench trust [--quick]
+  how long `pinwire trust remove` takes to cut 5,000 of 10,000 busy connections";

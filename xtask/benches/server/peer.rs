@@ -2,15 +2,15 @@
 //! of an answer only its status and its length are looked at.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use mio::net::TcpStream;
-use pinwire_server::Sequence;
 use pinwire_server::proto::tls::{ClientTls, Layer};
 use pinwire_server::proto::wire::{AnswerScan, Greeting, Request, greeting};
-use socket2::SockRef;
+use pinwire_server::{Code, Sequence};
+use socket2::{Domain, SockRef, Socket, Type};
 
 use crate::child::words;
 
@@ -30,6 +30,8 @@ pub(crate) struct Peer {
     sent: Instant,
     /// What is sealed, and the socket had no room for.
     unsent: Vec<u8>,
+    /// The code with which the server closed, once that is read.
+    told: Option<String>,
 }
 
 /// Commands that are sent together.
@@ -48,6 +50,10 @@ pub(crate) enum Heard {
     Admitted,
     /// The last answer that was owed.
     Answered,
+    /// The words with which the server closes, for the first time.
+    Told,
+    /// The end of the socket, behind such words.
+    Ended,
 }
 
 /// Room that all connections share.
@@ -94,7 +100,23 @@ impl Batch {
 impl Peer {
     /// Connects and begins the handshake.
     pub(crate) fn connect(address: SocketAddr, tls: &ClientTls, room: &mut Room) -> Result<Peer, String> {
-        let socket = words(std::net::TcpStream::connect(address))?;
+        Peer::over(words(std::net::TcpStream::connect(address))?, tls, room)
+    }
+
+    /// The same from another address of this machine.
+    pub(crate) fn connect_from(
+        from: IpAddr,
+        address: SocketAddr,
+        tls: &ClientTls,
+        room: &mut Room,
+    ) -> Result<Peer, String> {
+        let socket = words(Socket::new(Domain::for_address(address), Type::STREAM, None))?;
+        words(socket.bind(&SocketAddr::new(from, 0).into()))?;
+        words(socket.connect(&address.into()))?;
+        Peer::over(socket.into(), tls, room)
+    }
+
+    fn over(socket: std::net::TcpStream, tls: &ClientTls, room: &mut Room) -> Result<Peer, String> {
         words(socket.set_nonblocking(true))?;
         words(socket.set_nodelay(true))?;
         // A reset at the end leaves nothing in TIME_WAIT: ports do not run out from one run to the next.
@@ -111,6 +133,7 @@ impl Peer {
             owed: 0,
             sent: Instant::now(),
             unsent: Vec::new(),
+            told: None,
         };
         words(peer.layer.handshake(&mut [], HANDSHAKE, &mut room.sealed))?;
         peer.flush(room)?;
@@ -146,6 +169,11 @@ impl Peer {
         self.is_admitted
     }
 
+    /// The code with which the server closed it.
+    pub(crate) fn told(&self) -> Option<&str> {
+        self.told.as_deref()
+    }
+
     pub(crate) fn owed(&self) -> usize {
         self.owed
     }
@@ -153,11 +181,13 @@ impl Peer {
     /// The socket is readable: reads all that is there.
     pub(crate) fn receive(&mut self, room: &mut Room) -> Result<Heard, String> {
         let before = (self.is_admitted, self.owed);
+        let was_told = self.told.is_some();
         loop {
             let kept = self.wire.len();
             room.wire[..kept].copy_from_slice(&self.wire);
             let filled = match self.socket.read(&mut room.wire[kept..]) {
-                Ok(0) => return Err("the server closed a connection".to_owned()),
+                Ok(0) if self.told.is_some() => return Ok(Heard::Ended),
+                Ok(0) => return Err("the server closed a connection without a word".to_owned()),
                 Ok(length) => kept + length,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) => return Err(error.to_string()),
@@ -169,6 +199,9 @@ impl Peer {
             if filled < room.wire.len() {
                 break; // a short read: epoll tells of what comes after it
             }
+        }
+        if self.told.is_some() && !was_told {
+            return Ok(Heard::Told);
         }
         self.flush(room)?;
         Ok(match before {
@@ -197,7 +230,9 @@ impl Peer {
         while used < self.plain.len() {
             let Some(length) = self.answer(used)? else { break };
             used += length;
-            self.owed = self.owed.checked_sub(1).ok_or("the server answered what was not asked")?;
+            if self.told.is_none() {
+                self.owed = self.owed.checked_sub(1).ok_or("the server answered what was not asked")?;
+            }
         }
         self.plain.drain(..used);
         Ok(())
@@ -218,8 +253,12 @@ impl Peer {
     fn answer(&mut self, start: usize) -> Result<Option<usize>, String> {
         let plain = &self.plain[start..];
         let Some((head, length)) = words(AnswerScan::decode(&mut self.scan, plain))? else { return Ok(None) };
-        if let Err((code, text)) = head.status() {
-            return Err(format!("an error was answered: {code}: {text}"));
+        match head.status() {
+            Ok(()) => {}
+            Err((code, _)) if head.sequence().is_none() => self.told = Some(code.to_owned()),
+            // Broken off: the connection's own words follow.
+            Err((code, _)) if Code::parse(code).is_some_and(Code::is_of_connection) => {}
+            Err((code, text)) => return Err(format!("an error was answered: {code}: {text}")),
         }
         let length = length + usize::try_from(head.size()).unwrap_or(usize::MAX);
         // A head that is not gone with its body is decoded once more: this client counts on small answers.

@@ -19,6 +19,7 @@ mod library;
 mod memory_limit;
 mod pending;
 mod refusals;
+mod removal;
 mod resumed;
 mod stores;
 mod strangers;

@@ -167,6 +167,20 @@ impl Flights {
         running.into_iter().map(|(_, sequence)| sequence).collect()
     }
 
+    /// The sequences whose answer is not sealed, in the order of the answers; `sealed` bytes of the stream are.
+    pub(super) fn unsealed(&self, sealed: u64) -> Vec<Sequence> {
+        let mut unsealed: Vec<_> = self
+            .sequenced
+            .iter()
+            .filter_map(|(sequence, flight)| match flight {
+                Flight::Answered(end) => (*end > sealed).then_some((*end, *sequence)),
+                Flight::Running(_) => None,
+            })
+            .collect();
+        unsealed.sort_unstable_by_key(|(end, _)| *end);
+        unsealed.into_iter().map(|(_, sequence)| sequence).collect()
+    }
+
     /// Forgets what the socket has taken.
     pub(super) fn forget_sent(&mut self, sent: u64) {
         if self.sequenced.len() == self.running {

@@ -42,6 +42,16 @@ impl TrustList {
         if errors.is_empty() { Ok(reading.list) } else { Err(errors) }
     }
 
+    /// The list of these entries, in this order; of those with the same pin the first counts.
+    pub fn of(entries: impl IntoIterator<Item = Entry>) -> TrustList {
+        let mut list = TrustList::nobody();
+        for entry in entries {
+            list.by_pin.entry(entry.pin).or_insert(list.entries.len());
+            list.entries.push(Arc::new(entry));
+        }
+        list
+    }
+
     /// The list that lets nobody in.
     pub fn nobody() -> TrustList {
         TrustList::default()

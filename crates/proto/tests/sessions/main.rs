@@ -7,6 +7,7 @@ mod bounds;
 mod clocks;
 mod closing;
 mod commands;
+mod cut;
 mod deadlines;
 mod flights;
 mod forge;

@@ -10,8 +10,8 @@ use pinwire_server::proto::session::{ClientEnd, ClientEvent, ClientSession};
 use pinwire_server::proto::tls::ClientTls;
 use pinwire_server::proto::wire::{Greeting, Request, Sequence};
 use pinwire_server::{
-    Command, Handler, Identity, Limits, Reply, Responder, Router, Server, ServerConfig, ServerTls, Sha1,
-    Stats, Stopper, Tickets, TrustList,
+    Command, Digests, Entry, Handler, Identity, Limits, Pin, Reply, Responder, Router, Server, ServerConfig,
+    ServerTls, Stats, Stopper, Tickets, Trust, TrustList,
 };
 use pinwire_testkit::certificates;
 use socket2::{Domain, Socket, Type};
@@ -24,15 +24,17 @@ pub(crate) struct Running {
     pub(crate) address: SocketAddr,
     pub(crate) stopper: Stopper,
     pub(crate) stats: Stats,
+    pub(crate) trust: Trust,
     thread: Option<JoinHandle<std::io::Result<()>>>,
 }
 
 impl Running {
     pub(crate) fn start<H: Handler>(config: ServerConfig, handler: H) -> Running {
         let server = Server::bind(config, handler).expect("a free port");
-        let (address, stopper, stats) = (server.local_addr(), server.stopper(), server.stats());
+        let (address, stopper, stats, trust) =
+            (server.local_addr(), server.stopper(), server.stats(), server.trust());
         let thread = Some(std::thread::spawn(move || server.run()));
-        Running { address, stopper, stats, thread }
+        Running { address, stopper, stats, trust, thread }
     }
 
     /// Waits until the server has ended by itself.
@@ -62,17 +64,18 @@ pub(crate) fn tls() -> ServerTls {
 
 /// A list that holds these, by their SPKI pins.
 pub(crate) fn trusting(clients: &[&Pair]) -> TrustList {
-    let lines: String = clients
-        .iter()
-        .enumerate()
-        .map(|(i, client)| {
-            let identity =
-                Identity::from_pem(client.0.as_bytes(), client.1.as_bytes()).expect("made for this");
-            let digests = identity.certificate().expect("readable").digests;
-            format!("{} name=client-{i}\n", pinwire_server::Pin::Spki(digests.spki))
-        })
-        .collect();
-    TrustList::parse(lines.as_bytes(), Sha1::Refuse).expect("made for this")
+    let entries = clients.iter().enumerate().map(|(i, client)| named(client, &format!("client-{i}")));
+    TrustList::of(entries)
+}
+
+/// An entry that lets this client in by its SPKI pin.
+pub(crate) fn named(client: &Pair, name: &str) -> Entry {
+    Entry { name: Some(name.to_owned()), ..Entry::of(Pin::Spki(digests(client).spki)) }
+}
+
+pub(crate) fn digests(client: &Pair) -> Digests {
+    let identity = Identity::from_pem(client.0.as_bytes(), client.1.as_bytes()).expect("made for this");
+    identity.certificate().expect("readable").digests
 }
 
 pub(crate) fn config(trust: TrustList) -> ServerConfig {

@@ -9,3 +9,4 @@ mod handshakes;
 mod interop;
 mod pressure;
 mod stories;
+mod trust;

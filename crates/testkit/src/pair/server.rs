@@ -238,6 +238,12 @@ impl ServerEnd {
         self.wakers.now = true;
     }
 
+    /// Ends without the answers that are not sealed.
+    pub fn cut(&mut self, code: Code, text: &str) {
+        self.session.cut(code, text);
+        self.wakers.now = true;
+    }
+
     /// The server's sweep: deadlines of the connection and of its commands.
     pub fn expire(&mut self, now: Now) {
         for (_, to) in &self.held {

@@ -36,6 +36,22 @@ impl ServerSession {
         self.closing(code, text);
     }
 
+    /// The peer may hear no more than what is sealed: says `code` to all whose answer is not, then to the connection,
+    /// and closes. Between turns; the driver sees to it that one follows.
+    pub fn cut(&mut self, code: Code, text: &str) {
+        if matches!(self.phase, Phase::Closing | Phase::Closed) {
+            return;
+        }
+        let mut replies = Vec::new();
+        let unheard = self.flights.as_ref().map(|flights| flights.unsealed(self.sealed)).unwrap_or_default();
+        for sequence in unheard {
+            Encoder::error(&mut replies, Some(&sequence), code, "").finish();
+            self.count(|tally| tally.errors.one(code));
+        }
+        self.close_with(code, text, &mut replies);
+        self.waiting = replies;
+    }
+
     /// Every begun command with a sequence gets its final answer: the closing code, its outcome unknown.
     pub(super) fn abandon(&mut self, code: Code, replies: &mut Vec<u8>) {
         let begun = self.flights.take().map(|mut flights| flights.abandon()).unwrap_or_default();

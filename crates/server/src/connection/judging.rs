@@ -1,0 +1,78 @@
+//! A connection that is in, judged again: by another list, or because its time has come.
+
+use std::sync::Arc;
+
+use pinwire_proto::code::Code;
+use pinwire_proto::session::{Now, ReplyTo};
+use pinwire_proto::trust::{Entry, Refusal, TrustList, judge_again};
+
+use super::Connection;
+use crate::doubles::Doubles;
+use crate::handler::Peer;
+use crate::members::Members;
+
+/// What judges connections: a worker's copy of the list.
+#[derive(Clone, Copy)]
+pub(crate) struct Judge<'w> {
+    pub(crate) list: &'w TrustList,
+    /// The list's: whoever was judged by another one is judged again before it is served.
+    pub(crate) generation: u32,
+    pub(crate) members: &'w Members,
+    pub(crate) doubles: &'w Doubles,
+}
+
+impl Judge<'_> {
+    /// Says if this client's certificate matches further lines.
+    pub(super) fn mention_others(&self, peer: &Peer) {
+        self.doubles.mention((self.list, self.generation), peer.digests());
+    }
+}
+
+impl<S> Connection<S> {
+    /// Judges again whom another list judged. One that is in its handshake will be judged at its end.
+    pub(crate) fn keep_to(&mut self, judge: Judge<'_>, now: Now) {
+        if self.generation != judge.generation {
+            self.generation = judge.generation;
+            self.judge_again(judge, now);
+        }
+    }
+
+    /// Judges again whose time has come: its entry's `expires`, or its certificate's notAfter.
+    pub(super) fn look_at_the_time(&mut self, judge: Judge<'_>, now: Now) {
+        if self.peer.as_ref().is_some_and(|peer| peer.judged().until() <= now.unix) {
+            self.judge_again(judge, now);
+        }
+    }
+
+    fn judge_again(&mut self, judge: Judge<'_>, now: Now) {
+        let Some(peer) = self.peer.as_ref().filter(|_| self.session.ended().is_none()) else { return };
+        match judge_again(judge.list, peer.judged(), self.remote.ip(), now.unix) {
+            Ok(entry) if entry == peer.judged().entry => {}
+            Ok(entry) => self.belong(&entry, judge),
+            Err(Refusal { code, text, .. }) => {
+                self.tasks.abort_all();
+                self.session.cut(code, &text);
+                self.wake();
+            }
+        }
+    }
+
+    /// From now on `entry` is its own: what it has under way and may not run any more ends.
+    fn belong(&mut self, entry: &Arc<Entry>, judge: Judge<'_>) {
+        let Some(peer) = &mut self.peer else { return };
+        judge.mention_others(peer);
+        judge.members.change(peer.pin(), &entry.pin, peer.number());
+        *peer = Arc::new(Peer::clone(peer).under(Arc::clone(entry)));
+        for to in self.tasks.not_permitted(entry) {
+            self.forbid(&to);
+        }
+    }
+
+    fn forbid(&mut self, to: &ReplyTo) {
+        self.tasks.abort(to.flight);
+        self.session.between_turns(|session, replies| {
+            session.error(to, replies, Code::NotPermitted, "the list does not allow it any more");
+        });
+        self.wake();
+    }
+}
