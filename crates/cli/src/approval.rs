@@ -93,8 +93,11 @@ mod tests {
         for first in [refused(Code::TrustExpired), away(&address)] {
             assert!(wait(Err(first), &address, &pin, never).unwrap().is_err());
         }
-        let mut answers =
-            vec![Err(refused(Code::TrustExpired)), Err(away(&address)), Err(refused(Code::UnfamiliarCertificate))];
+        let mut answers = vec![
+            Err(refused(Code::TrustExpired)),
+            Err(away(&address)),
+            Err(refused(Code::UnfamiliarCertificate)),
+        ];
         let unfamiliar = refused(Code::UnfamiliarCertificate);
         let ended = wait::<u8>(Err(unfamiliar), &address, &pin, || Ok(answers.pop().unwrap()));
         assert_eq!(ended.unwrap().unwrap_err().code(), Some("trust-expired"));

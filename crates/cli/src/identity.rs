@@ -4,9 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use pinwire_server::proto::certificate::Certificate;
-use pinwire_server::proto::identity::{
-    Identity, IdentityError, KeyKind, check_key_mode, generate, renew,
-};
+use pinwire_server::proto::identity::{Identity, IdentityError, KeyKind, check_key_mode, generate, renew};
 
 use crate::exit::{Exit, Failure};
 use crate::files::{self, Readers};
@@ -131,4 +129,5 @@ pub(crate) fn now_unix() -> i64 {
 /// Years for which a certificate that is made here is good: it is pinned, and nobody else vouches for it.
 pub(crate) const YEARS: u32 = 20;
 
-const KEY_TOO: &str = "it holds the key too, which a new certificate in its place would take away; keep them in two files";
+const KEY_TOO: &str =
+    "it holds the key too, which a new certificate in its place would take away; keep them in two files";

@@ -9,9 +9,7 @@ use pinwire_client::Address;
 use pinwire_documents::{Store, commands};
 use pinwire_server::proto::certificate::Certificate;
 use pinwire_server::proto::identity::Identity;
-use pinwire_server::{
-    IdentityFiles, Pin, Router, Server, ServerConfig, ServerTls, Sha1, Tickets, TrustFile,
-};
+use pinwire_server::{IdentityFiles, Pin, Router, Server, ServerConfig, ServerTls, Sha1, Tickets, TrustFile};
 
 use crate::exit::{Exit, Failure};
 use crate::home::Home;

@@ -141,7 +141,9 @@ mod tests {
         for words in [
             "WARNING: ".to_owned(),
             format!("it showed  {shown}\n  you know   {one} (line 2)\n  you know   {two} (line 4)\n"),
-            format!("take out of FILE:\n  line 2: a:1 {one} # \u{fffd}[2Jx\n  line 4: a:1 {two}\nand put in:\n"),
+            format!(
+                "take out of FILE:\n  line 2: a:1 {one} # \u{fffd}[2Jx\n  line 4: a:1 {two}\nand put in:\n"
+            ),
         ] {
             assert!(warning.contains(&words), "{warning}");
         }

@@ -67,8 +67,7 @@ pub(super) fn find(beginning: &str, file: &Path) -> Result<Waiting, Failure> {
         0 => Err(nobody(beginning, file)?),
         1 => Ok(meant.remove(0)),
         _ => {
-            let lines: String =
-                meant.iter().map(|waiting| format!("\n  {}", waiting.stranger.pin)).collect();
+            let lines: String = meant.iter().map(|waiting| format!("\n  {}", waiting.stranger.pin)).collect();
             let text = format!("more than one stranger is meant; give more digits{lines}");
             Err(Failure::new(Exit::Failed, text))
         }

@@ -78,7 +78,7 @@ fn json(list: &TrustList, now: i64) -> String {
             name: entry.name.as_deref(),
             commands: entry.commands.as_deref(),
             admin: entry.admin,
-            from: entry.from.iter().map(ToString::to_string).collect(),
+            from: from(entry),
             expires: entry.expires.as_ref().map(ToString::to_string),
             expired: has_expired(entry, now),
             connections: entry.connections,
@@ -87,6 +87,16 @@ fn json(list: &TrustList, now: i64) -> String {
         serde_json::to_string(&line).expect("nothing but text, numbers and lists of them") + "\n"
     };
     list.entries().iter().map(|entry| line(entry)).collect()
+}
+
+/// As the file has them.
+fn from(entry: &Entry) -> Vec<String> {
+    let write = |alone: bool, whole: String| match whole.split_once('/') {
+        Some((address, _)) if alone => address.to_owned(),
+        _ => whole,
+    };
+    let networks = entry.from.iter();
+    networks.map(|net| write(net.prefix_len() == net.max_prefix_len(), net.to_string())).collect()
 }
 
 #[derive(Serialize)]
@@ -119,7 +129,9 @@ mod tests {
         let ends = list.entries()[1].expires.as_ref().unwrap().at;
         assert_eq!(
             table(&list, ends - 1),
-            format!("alice  {one}  commands=GET,LIST  admin  # since May\n-      {two}       expires=2027-01-31\n")
+            format!(
+                "alice  {one}  commands=GET,LIST  admin  # since May\n-      {two}       expires=2027-01-31\n"
+            )
         );
         assert!(table(&list, ends).contains("expires=2027-01-31  (expired)\n"));
         let last = json(&list, ends);

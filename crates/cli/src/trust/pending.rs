@@ -81,13 +81,11 @@ impl Waiting {
         let sources: Vec<String> = sources.iter().map(ToString::to_string).collect();
         let times = if *times == 1 { "once".to_owned() } else { format!("{times} times") };
         let (first, last) = (rfc3339(*first), rfc3339(*last));
-        let gone = self.gone.as_ref().map_or_else(String::new, |gone| {
-            format!("\n  {}; needs approve --again", show::gone(gone))
-        });
-        format!(
-            "{pin}  {subject}\n  {times}, first {first}, last {last}, from {}{gone}",
-            sources.join(", ")
-        )
+        let gone = self
+            .gone
+            .as_ref()
+            .map_or_else(String::new, |gone| format!("\n  {}; needs approve --again", show::gone(gone)));
+        format!("{pin}  {subject}\n  {times}, first {first}, last {last}, from {}{gone}", sources.join(", "))
     }
 
     fn json(&self, file: &Path) -> Result<String, Failure> {

@@ -66,7 +66,8 @@ fn read_back(gone: &Entry, file: &Path) -> Result<(), Failure> {
     match list.entries().iter().find(|entry| entry.pin == gone.pin) {
         None => Ok(()),
         Some(entry) => {
-            let text = format!("somebody else wrote it meanwhile: line {} lets it in again: {entry}", entry.line);
+            let text =
+                format!("somebody else wrote it meanwhile: line {} lets it in again: {entry}", entry.line);
             Err(Failure::file(file, text))
         }
     }

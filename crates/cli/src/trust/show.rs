@@ -38,7 +38,11 @@ mod tests {
 
     #[test]
     fn a_strangers_subject_is_short_and_plain() {
-        assert_eq!(printable("CN=bob, O=A B\\u{e9}"), "CN=bob, O=A B\\u{e9}", "escaped by the server: not again");
+        assert_eq!(
+            printable("CN=bob, O=A B\\u{e9}"),
+            "CN=bob, O=A B\\u{e9}",
+            "escaped by the server: not again"
+        );
         assert_eq!(printable("a\n\u{1b}[2J\u{202e}é"), "a\\n\\u{1b}[2J\\u{202e}\\u{e9}");
         let long = printable(&"\u{1b}x".repeat(65_536));
         assert!(long.len() <= 64 && long.ends_with("...") && long.is_ascii(), "{long}");

@@ -24,4 +24,5 @@ mod resumed;
 mod stores;
 mod strangers;
 mod trusted;
+mod waiting;
 mod wording;

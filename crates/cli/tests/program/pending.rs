@@ -47,10 +47,8 @@ fn whoever_waits_is_shown_the_latest_first() {
             pin(digits)
         )
     };
-    let (carol, bob) = (
-        told("ca201", "CN=carol", "2026-11-23T12:01:00Z"),
-        told("b0b", "CN=bob", "2026-11-23T12:00:00Z"),
-    );
+    let (carol, bob) =
+        (told("ca201", "CN=carol", "2026-11-23T12:01:00Z"), told("b0b", "CN=bob", "2026-11-23T12:00:00Z"));
     assert_eq!(ran.out(), carol + &bob, "not whom the list lets in");
     assert!(ran.err.contains("no server follows the file now"), "{}", ran.err);
     let json = place.ok(&["trust", "pending", "--json"]);
@@ -66,7 +64,10 @@ fn a_subject_writes_neither_to_the_terminal_nor_into_the_file() {
     let place = place(&[("b0b0b0b0b0b0b0b0", &nasty, 0)]);
     for args in [&["trust", "pending"][..], &["trust", "pending", "--json"]] {
         let shown = place.ok(args);
-        assert!(shown.bytes().all(|byte| byte == b'\n' || byte == b' ' || byte.is_ascii_graphic()), "{shown}");
+        assert!(
+            shown.bytes().all(|byte| byte == b'\n' || byte == b' ' || byte.is_ascii_graphic()),
+            "{shown}"
+        );
         assert!(shown.len() < 400 && shown.lines().count() <= 2, "{shown}");
     }
     let before = place.read("trusted");
@@ -77,7 +78,8 @@ fn a_subject_writes_neither_to_the_terminal_nor_into_the_file() {
 #[test]
 fn approving_takes_a_beginning_that_means_one() {
     let alike = "0123456789abcdef0";
-    let place = place(&[(alike, "CN=a", 0), (&format!("{alike}1"), "CN=b", 0), ("b0b0b0b0b0b0b0b0", "CN=c", 0)]);
+    let place =
+        place(&[(alike, "CN=a", 0), (&format!("{alike}1"), "CN=b", 0), ("b0b0b0b0b0b0b0b0", "CN=c", 0)]);
     let before = place.read("trusted");
     let mistakes: &[(&[&str], i32, &str)] = &[
         (&["b0b0b0b0b0b0b0b", "--name", "bob"], 2, "15 digits; expected the first 16 digits"),
@@ -97,7 +99,15 @@ fn approving_takes_a_beginning_that_means_one() {
         assert!(ran.err.contains(words), "{args:?}: {}", ran.err);
         assert_eq!(place.read("trusted"), before);
     }
-    place.ok(&["trust", "approve", "SPKI-SHA256:B0:B0:B0:B0:B0:B0:B0:B0", "--name", "bob", "--commands", "GET"]);
+    place.ok(&[
+        "trust",
+        "approve",
+        "SPKI-SHA256:B0:B0:B0:B0:B0:B0:B0:B0",
+        "--name",
+        "bob",
+        "--commands",
+        "GET",
+    ]);
     let line = format!("{}  name=bob  commands=GET\n", pin("b0b0b0b0b0b0b0b0"));
     assert_eq!(place.read("trusted"), before + &line);
     assert_eq!(place.ok(&["trust", "pending"]).lines().count(), 4);

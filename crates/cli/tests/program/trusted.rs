@@ -119,7 +119,7 @@ fn check_says_every_reason() {
     assert_eq!(checked("# nobody yet\n").out(), "list: in order: no entries, nobody is let in\n");
     for (text, words) in [
         (String::new(), "it has no bytes"),
-        (format!("{pin}  name=alice"), "line 1, column 88: the last line has no line end"),
+        (format!("{pin}  name=alice"), "line 1, column 89: the last line has no line end"),
         (format!("{pin}\n{pin}\n"), "line 2, column 1: this pin stands on line 1 already"),
         (format!("#\n{pin}  nme=alice\nx\n"), "line 2, column 79: \"nme=alice\" is not an option"),
         (format!("#\n{pin}  nme=alice\nx\n"), "\n  line 3, column 1: "),
