@@ -63,6 +63,13 @@ pub struct Limits {
     /// Connections that wait, accepted, for a place among those, a worker; a quarter of them, but at least one, a
     /// source: a thousand clients that come back at once from one address. At least one; their descriptors count.
     pub lobby: usize,
+    /// Handshakes that a source may fail at, or be refused after, in a row; one a second comes back. A source that
+    /// has none left is delayed before its next: until it has, 5 s at most, 1 s where a client of it was let in within
+    /// a day. `u32::MAX`: nobody is delayed, for servers behind a proxy, where all come from one address.
+    pub failures: u32,
+    /// Connections that are delayed so, a source and worker; more are closed at accept. Of all sources together there
+    /// are at most `lobby`. At least one; their descriptors count.
+    pub penalised: usize,
     /// From the wish to stop to the last word to every connection; its `linger` comes on top.
     pub drain: Duration,
 }
@@ -99,6 +106,10 @@ impl Default for Limits {
             handshakes: 512,
             // As many as may wait for accept itself.
             lobby: 4_096,
+            // A person who tries every key that there is, in a row.
+            failures: 10,
+            // At 5 s each that is 51 handshakes a second: a hundredth of what a core makes.
+            penalised: 256,
             drain: Duration::from_secs(10),
         }
     }

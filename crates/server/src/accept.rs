@@ -107,11 +107,31 @@ impl<H: Handler> Worker<H> {
         let (now, remote) = (now().instant, unmapped(remote));
         let newcomer = Newcomer { socket, remote };
         let source = Source::of(remote.ip());
-        let closed = self.floor.borrow_mut().handshakes.arrive(now, source, newcomer);
-        if let Some(closed) = closed {
-            self.close_at_accept(&closed, now);
+        match self.shared.refusing.delay(now, source) {
+            Duration::ZERO => {
+                let closed = self.floor.borrow_mut().handshakes.arrive(now, source, newcomer);
+                if let Some(closed) = closed {
+                    self.close_at_accept(&closed, now);
+                }
+            }
+            delay => self.delay(now, now + delay, source, newcomer),
         }
         self.admit();
+    }
+
+    /// Its source fails too often: it waits until then, or is closed.
+    fn delay(&self, now: Instant, until: Instant, source: Source, newcomer: Newcomer) {
+        self.counts.delayed.one();
+        let mut floor = self.floor.borrow_mut();
+        let closed = floor.handshakes.delay(until, source, newcomer);
+        if floor.handshakes.earliest() == Some(until) {
+            self.inbox.post(Post::Alarm); // the worker may sleep longer than that
+        }
+        drop(floor);
+        if let Some((source, newcomer)) = closed {
+            self.counts.penalised();
+            self.shared.refusing.penalised(now, source, newcomer.remote);
+        }
     }
 
     fn close_at_accept(&self, newcomer: &Newcomer, now: Instant) {
@@ -142,12 +162,19 @@ impl<H: Handler> Worker<H> {
                         connection.drop_handshake();
                     }
                 }
+                Step::Full(newcomer) => self.close_at_accept(&newcomer, now.instant),
                 Step::Late(newcomer) => {
                     self.counts.turned_away.one();
                     info!(peer = %newcomer.remote, "no place for its handshake in time");
                 }
             }
         }
+    }
+
+    /// Whoever is delayed does not delay the stop: that would be a way to put it off.
+    pub(crate) fn clear_delayed(&self) {
+        let delayed = self.floor.borrow_mut().handshakes.clear_delayed();
+        self.counts.turned_away.add(delayed.len() as u64);
     }
 
     /// Nobody waits for a place any more.

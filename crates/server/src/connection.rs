@@ -28,11 +28,12 @@ use crate::inbox::{Address, Inbox};
 use crate::linger::Linger;
 use crate::members::Member;
 use crate::outbox::Outbox;
+use crate::refusing::{Refusing, Why};
 use crate::responder::{Desk, Responder, answer};
 use crate::stats::Counts;
 use crate::tasks::{Right, Tasks};
 use crate::totals::{Kept, Short};
-use crate::worker::Shared;
+use crate::worker::{Shared, now};
 
 pub(crate) use judging::Judge;
 
@@ -53,6 +54,8 @@ pub(crate) struct Connection<S> {
     kept: Kept,
     /// How far its handshake was when the worker asked last.
     progress: Progress,
+    /// Whether it was refused: the log and its source's account have that.
+    is_refused: bool,
 }
 
 // Small state is also speed: at a thousand connections cache misses rule. rustls's own state, some 5 KB, is
@@ -71,6 +74,7 @@ pub(crate) struct Station<'w, H> {
     /// How many peers are in, at the whole server.
     pub(crate) connections: &'w AtomicUsize,
     pub(crate) counts: &'w Counts,
+    pub(crate) refusing: &'w Refusing,
 }
 
 /// What comes after a turn.
@@ -112,6 +116,7 @@ impl<S> Connection<S> {
             generation: 0,
             kept: Kept::default(),
             progress: Progress::Silent,
+            is_refused: false,
         }
     }
 
@@ -169,7 +174,7 @@ impl<S> Connection<S> {
         H: Handler<State = S>,
     {
         match *event {
-            Event::Refused(ref refusal) => self.session.refuse(refusal.code, &refusal.text, replies),
+            Event::Refused(ref refusal) => self.refuse(at, &Why::Judged(refusal), replies),
             Event::Connect => self.connect(at, replies),
             Event::Body(ref head) => self.body(at.handler, head, replies),
             Event::Command { head, body, to } => self.command(at, (head, body), to, replies),
@@ -198,10 +203,11 @@ impl<S> Connection<S> {
                 let peer = self.peer.insert(Arc::new(peer));
                 self.state = Some(state);
                 at.counts.admitted.one();
+                at.refusing.admitted(at.now.instant, self.remote);
                 debug!(peer = %self.remote, name = peer.name(), pin = %peer.pin(), "connected");
                 self.session.admit(replies);
             }
-            Err(Refusal { code, text }) => self.session.refuse(code, &text, replies),
+            Err(refusal) => self.refuse(at, &Why::NotTaken(&refusal), replies),
         }
     }
 
@@ -218,6 +224,12 @@ impl<S> Connection<S> {
             at.judge.members.leave(peer.pin(), number);
         }
         taken.map(|state| (peer, state))
+    }
+
+    fn refuse<H>(&mut self, at: &Station<'_, H>, why: &Why<'_>, replies: &mut Vec<u8>) {
+        let text = at.refusing.refuse(at.now, self.remote, why);
+        self.is_refused = true;
+        self.session.refuse(why.code(), &text, replies);
     }
 
     fn body<H>(&mut self, handler: &H, head: &Head<'_>, replies: &mut Vec<u8>)
@@ -421,7 +433,14 @@ impl<S> Connection<S> {
     {
         self.tasks.abort_all();
         let why = self.session.ended().cloned().unwrap_or(Disconnect::Vanished);
-        self.log(&why);
+        match self.peer {
+            Some(_) => {
+                self.log(&why);
+                shared.refusing.admitted(now().instant, self.remote);
+            }
+            None if self.is_refused => {}
+            None => shared.refusing.ended(now(), self.remote, &why, self.session.has_hello()),
+        }
         counts.ended(&why, self.peer.is_some());
         if let Some(peer) = &self.peer {
             shared.members.leave(peer.pin(), peer.number());
@@ -435,17 +454,16 @@ impl<S> Connection<S> {
     fn log(&self, why: &Disconnect) {
         let (peer, name) = (self.remote, self.peer.as_ref().and_then(|peer| peer.name()));
         match why {
-            Disconnect::Closed { code, text } if self.peer.is_none() => warn!(%peer, %code, text, "refused"),
             Disconnect::Closed { code, text } => match code.severity() {
                 Severity::Info => info!(%peer, name, %code, text, "closed"),
                 Severity::Warn => warn!(%peer, name, %code, text, "closed"),
                 Severity::Error => error!(%peer, name, %code, text, "closed"),
             },
             Disconnect::Tls(failure) => info!(%peer, name, %failure, "closed"),
-            Disconnect::HandshakeTimeout => info!(%peer, "no complete handshake in time"),
-            Disconnect::Peer | Disconnect::Vanished | Disconnect::HandshakeDropped => {
-                debug!(%peer, name, ?why, "disconnected");
-            }
+            Disconnect::Peer
+            | Disconnect::Vanished
+            | Disconnect::HandshakeTimeout
+            | Disconnect::HandshakeDropped => debug!(%peer, name, ?why, "disconnected"),
         }
     }
 }

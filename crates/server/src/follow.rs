@@ -19,7 +19,7 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::beside::{Pending, Status};
+use crate::beside::Status;
 use crate::server::{Shown, Stopper, Trust};
 use crate::stats::Versions;
 use followed::{FollowedIdentity, FollowedTrust};
@@ -174,17 +174,6 @@ impl Drop for StopsInPanic {
             self.0.stop();
         }
     }
-}
-
-/// Strangers are remembered nowhere.
-pub(crate) struct NoStrangers;
-
-impl PendingSource for NoStrangers {
-    fn take_changed(&self) -> Option<Pending> {
-        None
-    }
-
-    fn restore(&self, _: Pending) {}
 }
 
 /// The same file, should this process go to another folder. Only an empty path has none, and no file either.

@@ -1,12 +1,15 @@
 //! Who may be in its handshake, and who waits in the lobby to begin it. Fair by source: whoever stalls keeps no
-//! honest client out, and of a crowd behind one address nobody is lost. Knows no socket and no clock.
+//! honest client out, and of a crowd behind one address nobody is lost. Whoever is delayed comes into the lobby
+//! when its moment has come; for how long, `penalties` says. Knows no socket and no clock.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::{Duration, Instant};
 
 use pinwire_proto::limits::Limits;
 
+use crate::delays::Delays;
 use crate::inbox::Address;
 
 /// Where a connection comes from: an IPv4 address, or the 64 bits of an IPv6 address that one customer has.
@@ -18,6 +21,7 @@ pub(crate) struct Source(IpAddr);
 #[derive(Debug)]
 pub(crate) struct Handshakes<W> {
     rules: Rules,
+    delays: Delays<W>,
     /// The last number given. Numbers tell who came, or began, earlier.
     number: u64,
     tenants: BTreeMap<Address, Tenant>,
@@ -43,6 +47,8 @@ pub(crate) enum Step<W> {
     Drop(Address),
     /// Its time was up before there was a place.
     Late(W),
+    /// It was delayed, and there is no room for it, or for this one, in the lobby.
+    Full(W),
 }
 
 #[derive(Debug)]
@@ -93,10 +99,20 @@ impl Source {
     }
 }
 
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            IpAddr::V4(address) => write!(f, "{address}"),
+            IpAddr::V6(network) => write!(f, "{network}/64"),
+        }
+    }
+}
+
 impl<W> Handshakes<W> {
     pub(crate) fn new(limits: &Limits) -> Self {
         Handshakes {
             rules: Rules::of(limits),
+            delays: Delays::new(limits.penalised, limits.lobby),
             number: 0,
             tenants: BTreeMap::new(),
             silent: BTreeMap::new(),
@@ -130,17 +146,28 @@ impl<W> Handshakes<W> {
         displaced.map(|waiting| waiting.who)
     }
 
+    /// Somebody was accepted, and [arrives](Handshakes::arrive) later. Its time for the handshake runs from then.
+    /// Returns whom there is no room for: the newcomer, or the last of a source that has more who are delayed.
+    pub(crate) fn delay(&mut self, until: Instant, source: Source, who: W) -> Option<(Source, W)> {
+        self.delays.wait(until, source, who)
+    }
+
+    /// When the first of those who are delayed arrives.
+    pub(crate) fn earliest(&self) -> Option<Instant> {
+        self.delays.earliest()
+    }
+
     /// What is to be done at `now`; to be asked until there is nothing.
     pub(crate) fn next(&mut self, now: Instant) -> Option<Step<W>> {
-        if let Some(late) = self.take_late(now) {
-            return Some(Step::Late(late));
-        }
-        if self.tenants.len() < self.rules.places
-            && let Some((_, &source)) = self.ready.first_key_value()
-        {
-            self.change(source, |crowd| crowd.turn = None); // the other sources first, then it again
-            let waiting = self.take_waiting(source, VecDeque::pop_front)?;
-            return Some(Step::Begin(source, waiting.who, waiting.since));
+        loop {
+            let step = self.step(now);
+            if step.is_some() {
+                return step;
+            }
+            let Some((source, who)) = self.delays.next(now) else { break };
+            if let Some(closed) = self.arrive(now, source, who) {
+                return Some(Step::Full(closed));
+            }
         }
         self.drop_silent(now).map(Step::Drop)
     }
@@ -174,12 +201,34 @@ impl<W> Handshakes<W> {
     }
 
     pub(crate) fn has_waiting(&self) -> bool {
-        !self.waiting.is_empty()
+        !self.waiting.is_empty() || self.delays.earliest().is_some()
+    }
+
+    /// Sends everybody home who is delayed.
+    pub(crate) fn clear_delayed(&mut self) -> Vec<W> {
+        self.delays.clear()
     }
 
     /// Sends everybody home who waits.
     pub(crate) fn clear_lobby(&mut self) -> Vec<W> {
-        std::iter::from_fn(|| self.take_oldest()).map(|waiting| waiting.who).collect()
+        let mut all = self.delays.clear();
+        all.extend(std::iter::from_fn(|| self.take_oldest()).map(|waiting| waiting.who));
+        all
+    }
+
+    /// What is to be done with those in the lobby, while nobody needs to lose a place for it.
+    fn step(&mut self, now: Instant) -> Option<Step<W>> {
+        if let Some(late) = self.take_late(now) {
+            return Some(Step::Late(late));
+        }
+        if self.tenants.len() < self.rules.places
+            && let Some((_, &source)) = self.ready.first_key_value()
+        {
+            self.change(source, |crowd| crowd.turn = None); // the other sources first, then it again
+            let waiting = self.take_waiting(source, VecDeque::pop_front)?;
+            return Some(Step::Begin(source, waiting.who, waiting.since));
+        }
+        None
     }
 
     fn take_late(&mut self, now: Instant) -> Option<W> {

@@ -13,7 +13,7 @@ struct Hall {
 
 impl Hall {
     fn new(handshakes: usize, lobby: usize) -> Hall {
-        let limits = Limits { handshakes, lobby, handshake: PATIENCE, ..Limits::default() };
+        let limits = Limits { handshakes, lobby, handshake: PATIENCE, penalised: 4, ..Limits::default() };
         let handshakes = Handshakes::new(&limits);
         Hall { handshakes, begun: vec![], dropped: vec![], late: vec![], closed: vec![] }
     }
@@ -32,8 +32,13 @@ impl Hall {
                 }
                 Step::Drop(address) => self.dropped.push(address.place),
                 Step::Late(who) => self.late.push(who),
+                Step::Full(who) => self.closed.push(who),
             }
         }
+    }
+
+    fn delay(&mut self, until: Instant, from: u8, who: u32) {
+        self.closed.extend(self.handshakes.delay(until, source(from), who).map(|(_, who)| who));
     }
 
     fn heard(&mut self, who: u32) {
@@ -54,6 +59,7 @@ impl Hall {
             && ready.is_empty()
             && stuck.is_empty()
             && crowds.is_empty()
+            && self.handshakes.earliest().is_none()
     }
 }
 
@@ -204,7 +210,12 @@ fn any_order_of_events_keeps_the_bounds() {
         random ^= random >> 7;
         random ^= random << 17;
         let anyone = hall.handshakes.tenants.keys().nth(random as usize % 16).map(|tenant| tenant.place);
-        match (random >> 32) % 8 {
+        match (random >> 32) % 9 {
+            8 => {
+                let until = now + Duration::from_millis((random >> 48) % 5_000);
+                hall.delay(until, (random >> 40) as u8 % 12, arrived);
+                arrived += 1;
+            }
             0..4 => {
                 hall.arrive(now, (random >> 40) as u8 % 12, arrived);
                 arrived += 1;
@@ -226,4 +237,52 @@ fn any_order_of_events_keeps_the_bounds() {
     hall.handshakes.clear_lobby();
     all.into_iter().for_each(|address| hall.handshakes.leave(address));
     assert!(hall.remembers_nobody());
+}
+
+#[test]
+fn whoever_is_delayed_arrives_at_its_moment_and_others_do_not_wait_for_it() {
+    let (mut hall, now) = (Hall::new(16, 400), Instant::now());
+    hall.delay(now + HELLO, 1, 10);
+    hall.delay(now + HELLO / 2, 2, 20);
+    assert_eq!(hall.handshakes.earliest(), Some(now + HELLO / 2));
+    hall.arrive(now, 3, 30);
+    hall.arrive(now, 1, 11);
+    assert_eq!(hall.begun, [30, 11], "nor does its own source, once it need not");
+    hall.go_on(now + HELLO / 2);
+    hall.go_on(now + HELLO - Duration::from_millis(1));
+    assert_eq!(hall.begun, [30, 11, 20]);
+    hall.go_on(now + HELLO);
+    assert_eq!((hall.begun.last(), hall.handshakes.earliest()), (Some(&10), None));
+    [30, 11, 20, 10].into_iter().for_each(|who| hall.leave(now, who));
+    assert!(hall.remembers_nobody());
+}
+
+#[test]
+fn the_time_in_which_it_was_delayed_is_not_its_handshakes() {
+    let (mut hall, now) = (Hall::new(8, 400), Instant::now());
+    hall.arrive(now, 1, 0);
+    hall.heard(0);
+    let moment = now + PATIENCE;
+    hall.delay(moment, 1, 1);
+    hall.go_on(moment);
+    hall.go_on(moment + PATIENCE - Duration::from_millis(1));
+    assert!(hall.late.is_empty());
+    hall.go_on(moment + PATIENCE);
+    assert_eq!(hall.late, [1]);
+}
+
+#[test]
+fn so_many_of_a_source_are_delayed_and_the_lobby_has_its_bounds_then_too() {
+    let (mut hall, now) = (Hall::new(8, 8), Instant::now());
+    (0..5).for_each(|who| hall.delay(now + HELLO, 1, who));
+    assert_eq!(hall.closed, [4], "four are a source's");
+    assert!(hall.handshakes.has_waiting());
+    hall.go_on(now + HELLO);
+    assert_eq!(
+        (hall.begun.as_slice(), hall.closed.as_slice()),
+        (&[0][..], &[4, 3][..]),
+        "one place, two wait"
+    );
+    hall.delay(now + 2 * HELLO, 1, 5);
+    assert_eq!(hall.handshakes.clear_delayed(), [5]);
 }

@@ -14,12 +14,13 @@ use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 
 use crate::current::Current;
 use crate::doubles::Doubles;
-use crate::follow::{Following, IdentityFiles, NoStrangers, Parts, TrustFile};
+use crate::follow::{Following, IdentityFiles, Parts, TrustFile};
 use crate::handler::Handler;
 use crate::inbox::{Inbox, Post};
 use crate::listener::{self, BindError};
 use crate::members::Members;
 use crate::memory;
+use crate::refusing::{Approvals, Refusals, Refusing};
 use crate::signals;
 use crate::stats::Stats;
 use crate::worker::{Shared, Worker};
@@ -33,6 +34,7 @@ pub struct ServerConfig {
     limits: Limits,
     workers: usize,
     reuse_port: bool,
+    refusals: Refusals,
 }
 
 impl ServerConfig {
@@ -46,6 +48,7 @@ impl ServerConfig {
             workers: thread::available_parallelism().map_or(1, usize::from),
             // Elsewhere the system has the option too, but does not spread connections by it.
             reuse_port: cfg!(target_os = "linux"),
+            refusals: Refusals::Full,
         }
     }
 
@@ -68,6 +71,14 @@ impl ServerConfig {
     #[must_use]
     pub fn reuse_port(mut self, reuse_port: bool) -> Self {
         self.reuse_port = reuse_port;
+        self
+    }
+
+    /// What a client reads that is not let in. The log has it all whatever is said here. The default is
+    /// [`Refusals::Full`].
+    #[must_use]
+    pub fn refusals(mut self, refusals: Refusals) -> Self {
+        self.refusals = refusals;
         self
     }
 }
@@ -105,12 +116,14 @@ impl Stopper {
 pub struct Trust {
     current: Arc<Current<TrustList>>,
     inboxes: Vec<Arc<Inbox>>,
+    approvals: Approvals,
 }
 
 impl Trust {
-    /// From now on `list` judges: who comes, and at once everybody who is in.
+    /// From now on `list` judges: who comes, and at once everybody who is in. Whoever it approves waits no longer.
     pub fn replace(&self, list: TrustList) {
         self.current.replace(list);
+        self.approvals.forget_listed(&self.list());
         self.inboxes.iter().for_each(|inbox| inbox.post(Post::Trust));
     }
 
@@ -144,7 +157,7 @@ impl<H: Handler> Server<H> {
     /// [`BindError`] if the port is taken, the address is not this machine's or permission is missing.
     pub fn bind(config: ServerConfig, handler: H) -> Result<Self, BindError> {
         const { assert!(size_of::<H::State>() <= 64, "Handler::State has more than 64 bytes: put it in a Box") };
-        let ServerConfig { listen, tls, trust, limits, workers, reuse_port } = config;
+        let ServerConfig { listen, tls, trust, limits, workers, reuse_port, refusals } = config;
         let listeners = listener::bind(listen, workers, reuse_port)?;
         let address = listeners.first().and_then(|listener| listener.local_addr().ok()).unwrap_or(listen);
         let mut limits = within_a_century(limits);
@@ -152,6 +165,8 @@ impl<H: Handler> Server<H> {
             limits.total = memory::quarter();
         }
         let (limits, connections) = (Arc::new(limits), AtomicUsize::new(0));
+        let stats = Stats::new(workers);
+        let refusing = Arc::new(Refusing::new(&limits, refusals, stats.strangers()));
         let scarcity = Mutex::default();
         let shared = Arc::new(Shared {
             handler,
@@ -164,9 +179,10 @@ impl<H: Handler> Server<H> {
             doubles: Doubles::default(),
             scarcity,
             accepting: Mutex::default(),
+            refusing,
         });
         let inboxes = (0..workers).map(|_| Arc::default()).collect();
-        Ok(Server { shared, listeners, inboxes, stats: Stats::new(workers), address, following: None })
+        Ok(Server { shared, listeners, inboxes, stats, address, following: None })
     }
 
     /// Where it listens; a port 0 has become the real one.
@@ -181,7 +197,11 @@ impl<H: Handler> Server<H> {
 
     /// What replaces its trust list.
     pub fn trust(&self) -> Trust {
-        Trust { current: Arc::clone(&self.shared.trust), inboxes: self.inboxes.clone() }
+        Trust {
+            current: Arc::clone(&self.shared.trust),
+            inboxes: self.inboxes.clone(),
+            approvals: self.approvals(),
+        }
     }
 
     /// What replaces its certificate and key.
@@ -192,6 +212,7 @@ impl<H: Handler> Server<H> {
     /// From its return on, and until it has ended, the server follows these files: a change is in force within a
     /// second of it. A version that is bad is told of in the log, in the numbers and in `F.status` beside the trust
     /// file `F`, and what is in use stays. The list and the identity that it was bound with are those in use first.
+    /// The strangers that wait for approval are kept in `F.pending`.
     /// Followed before, it follows these from now on in place of those.
     ///
     /// # Errors
@@ -199,16 +220,23 @@ impl<H: Handler> Server<H> {
     pub fn follow(&mut self, trust: TrustFile, identity: Option<IdentityFiles>) -> io::Result<()> {
         // One at a time: the next one needs the lock.
         self.following = None;
+        let approvals = self.approvals();
+        approvals.announce();
         let parts = Parts {
             trust: self.trust(),
             shown: self.shown(),
             listening: self.address,
             versions: self.stats.versions(),
-            pending: Arc::new(NoStrangers),
+            pending: Arc::new(approvals),
             stopper: self.stopper(),
         };
         self.following = Some(Following::start(parts, trust, identity)?);
         Ok(())
+    }
+
+    /// The strangers that wait for an operator.
+    pub fn approvals(&self) -> Approvals {
+        Approvals::new(Arc::clone(&self.shared.refusing))
     }
 
     /// What stops it.

@@ -13,7 +13,12 @@ use crate::totals::Kept;
 
 /// Reads a server's numbers: while it runs, and after.
 #[derive(Clone, Debug)]
-pub struct Stats(Arc<[Arc<Counts>]>, Arc<Versions>);
+pub struct Stats {
+    workers: Arc<[Arc<Counts>]>,
+    versions: Arc<Versions>,
+    /// How many strangers are remembered: the whole server's.
+    strangers: Arc<Level>,
+}
 
 /// A server's numbers at one moment. Those that rise count from its beginning.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,6 +29,13 @@ pub struct Snapshot {
     /// Connections closed before anything was read: no place for their handshake, or no descriptors, for too
     /// long; or the server stopped first.
     pub turned_away: u64,
+    /// Connections that waited before their handshake, or were to, for their source failed too often.
+    pub delayed: u64,
+    /// Of those, the ones closed at accept, without words: too many of their source waited. They count in `refused`
+    /// too, as `source-penalised`.
+    pub penalised: u64,
+    /// Strangers that wait for an operator to approve them.
+    pub strangers: usize,
     /// Handshakes that lost their place: no complete ClientHello came while others waited.
     pub handshakes_dropped: u64,
     /// Times that accepting failed for lack of something that the machine has to give.
@@ -82,29 +94,38 @@ pub struct Gauge {
 
 impl Stats {
     pub(crate) fn new(workers: usize) -> Self {
-        Stats((0..workers).map(|_| Arc::default()).collect(), Arc::default())
+        let workers = (0..workers).map(|_| Arc::default()).collect();
+        Stats { workers, versions: Arc::default(), strangers: Arc::default() }
     }
 
     pub(crate) fn versions(&self) -> Arc<Versions> {
-        Arc::clone(&self.1)
+        Arc::clone(&self.versions)
+    }
+
+    pub(crate) fn strangers(&self) -> Arc<Level> {
+        Arc::clone(&self.strangers)
     }
 
     pub(crate) fn workers(&self) -> impl Iterator<Item = Arc<Counts>> {
-        self.0.iter().cloned()
+        self.workers.iter().cloned()
     }
 
     /// The numbers now. Workers are asked one after the other, and go on meanwhile.
     pub fn snapshot(&self) -> Snapshot {
-        let sum = |count: fn(&Counts) -> &Count| self.0.iter().map(|worker| count(worker).get()).sum();
+        let sum = |count: fn(&Counts) -> &Count| self.workers.iter().map(|worker| count(worker).get()).sum();
         let by_code =
-            |codes: fn(&Counts) -> &ByCode| together(self.0.iter().map(|worker| codes(worker).all()));
-        let gauge = |level: fn(&Counts) -> &Level| self.0.iter().map(|worker| level(worker).gauge()).sum();
+            |codes: fn(&Counts) -> &ByCode| together(self.workers.iter().map(|worker| codes(worker).all()));
+        let gauge =
+            |level: fn(&Counts) -> &Level| self.workers.iter().map(|worker| level(worker).gauge()).sum();
         let admitted: u64 = sum(|counts| &counts.admitted);
         let departed: u64 = sum(|counts| &counts.departed);
         let connections: Gauge = gauge(|counts| &counts.connections);
         Snapshot {
             accepted: sum(|counts| &counts.accepted),
             turned_away: sum(|counts| &counts.turned_away),
+            delayed: sum(|counts| &counts.delayed),
+            penalised: sum(|counts| &counts.penalised),
+            strangers: self.strangers.gauge().now,
             handshakes_dropped: sum(|counts| &counts.handshakes_dropped),
             accepts_failed: sum(|counts| &counts.accepts_failed),
             admitted,
@@ -123,10 +144,10 @@ impl Stats {
             starved: gauge(|counts| &counts.starved).now,
             waiting: gauge(|counts| &counts.waiting),
             incomplete: gauge(|counts| &counts.incomplete),
-            trust_lists: self.1.trust_lists.get(),
-            bad_trust_lists: self.1.bad_trust_lists.get(),
-            identities: self.1.identities.get(),
-            bad_identities: self.1.bad_identities.get(),
+            trust_lists: self.versions.trust_lists.get(),
+            bad_trust_lists: self.versions.bad_trust_lists.get(),
+            identities: self.versions.identities.get(),
+            bad_identities: self.versions.bad_identities.get(),
         }
     }
 }
@@ -164,6 +185,8 @@ impl fmt::Display for Snapshot {
         }
         let others = [
             (self.turned_away, "turned away for lack of room"),
+            (self.delayed, "delayed for their source's failures"),
+            (self.strangers as u64, "strangers wait for approval"),
             (self.handshakes_dropped, "handshakes dropped for others"),
             (self.accepts_failed, "failures to accept"),
             (self.dropped, "one-way answers dropped"),
@@ -203,6 +226,8 @@ pub(crate) struct Counts {
     pub(crate) tally: Arc<Tally>,
     pub(crate) accepted: Count,
     pub(crate) turned_away: Count,
+    pub(crate) delayed: Count,
+    penalised: Count,
     handshakes_dropped: Count,
     pub(crate) accepts_failed: Count,
     pub(crate) admitted: Count,
@@ -224,6 +249,12 @@ impl Counts {
     #[cfg(test)]
     pub(crate) fn closed(&self, code: Code) -> u64 {
         self.closed.get(code)
+    }
+
+    /// A connection was closed at accept for its source's failures.
+    pub(crate) fn penalised(&self) {
+        self.penalised.one();
+        self.refused.one(Code::SourcePenalised);
     }
 
     /// A connection has ended.

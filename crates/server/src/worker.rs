@@ -29,6 +29,7 @@ use crate::handler::Handler;
 use crate::handshakes::Handshakes;
 use crate::inbox::{Address, Inbox, Post};
 use crate::members::Members;
+use crate::refusing::Refusing;
 use crate::rounds::Rounds;
 use crate::shortage::{Minute, Scarcity};
 use crate::slab::Slab;
@@ -50,6 +51,7 @@ pub(crate) struct Shared<H> {
     pub(crate) scarcity: Mutex<Scarcity>,
     /// Held while a worker accepts.
     pub(crate) accepting: Mutex<()>,
+    pub(crate) refusing: Arc<Refusing>,
 }
 
 /// One worker, on its own thread.
@@ -166,6 +168,7 @@ impl<H: Handler> Worker<H> {
             alarms,
             connections: &self.shared.connections,
             counts: &self.counts,
+            refusing: &self.shared.refusing,
         };
         io.trim();
         let turned = unpanicked(|| turns(connection, &mut station, io, totals, cx));
@@ -258,6 +261,7 @@ impl<H: Handler> Worker<H> {
     fn stop(&self, until: Instant) {
         let until = self.drain.get().map_or(until, |before| before.min(until));
         self.drain.set(Some(until));
+        self.clear_delayed();
         self.everyone(Connection::stop);
     }
 
@@ -272,7 +276,10 @@ impl<H: Handler> Worker<H> {
         let floor = self.floor.borrow();
         let round = if floor.slab.len() == 0 { now().instant + IDLE_LOOK } else { floor.rounds.next() };
         let drain = if self.is_drained.get() { self.last_moment() } else { self.drain.get() };
-        [floor.alarms.earliest(), drain].into_iter().flatten().fold(round, Instant::min)
+        [floor.alarms.earliest(), floor.handshakes.earliest(), drain]
+            .into_iter()
+            .flatten()
+            .fold(round, Instant::min)
     }
 
     /// Sees to the alarms that are due.

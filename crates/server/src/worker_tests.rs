@@ -29,6 +29,7 @@ fn worker() -> (Rc<Worker<Router>>, Identity) {
         doubles: Doubles::default(),
         scarcity: Mutex::default(),
         accepting: Mutex::default(),
+        refusing: Arc::default(),
     };
     (Worker::new(Arc::new(shared), Arc::default(), Arc::default()), identity)
 }

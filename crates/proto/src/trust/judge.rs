@@ -43,6 +43,8 @@ pub struct Refusal {
     pub text: String,
     /// The certificate's digests, if it could be read. Boxed, so that judging returns a small `Result`.
     pub digests: Option<Box<Digests>>,
+    /// Of a certificate that nobody knows its subject, as [`Certificate`] has it; else empty.
+    pub subject: String,
 }
 
 /// Judges `presented`, which came from `address` (unmapped), at `now_unix` (unix seconds). Possession of the key is TLS's to prove, not asked here.
@@ -58,7 +60,7 @@ pub fn judge(
     let certificate = read(presented)?;
     let Certificate { digests, not_before, not_after, subject } = certificate;
     check_times((not_before, not_after), digests, now_unix)?;
-    let entry = list.find(&digests).ok_or_else(|| unfamiliar(digests))?;
+    let entry = list.find(&digests).ok_or_else(|| unfamiliar(digests, &subject))?;
     check_entry(entry, digests, address, now_unix)?;
     Ok(Judged { entry: Arc::clone(entry), digests, not_before, not_after, subject })
 }
@@ -128,12 +130,13 @@ fn no_longer(digests: Digests) -> Refusal {
     refusal(Code::NoLongerTrusted, text, Some(digests))
 }
 
-fn unfamiliar(digests: Digests) -> Refusal {
+fn unfamiliar(digests: Digests, subject: &str) -> Refusal {
     let pin = Pin::Spki(digests.spki);
     let text = format!("{pin} is not on the list; add it with `pinwire trust add {pin}`");
-    refusal(Code::UnfamiliarCertificate, text, Some(digests))
+    let refusal = refusal(Code::UnfamiliarCertificate, text, Some(digests));
+    Refusal { subject: subject.to_owned(), ..refusal }
 }
 
 fn refusal(code: Code, text: String, digests: Option<Digests>) -> Refusal {
-    Refusal { code, text, digests: digests.map(Box::new) }
+    Refusal { code, text, digests: digests.map(Box::new), subject: String::new() }
 }
