@@ -4,6 +4,8 @@ use std::fmt;
 use std::path::Path;
 use std::process::ExitCode;
 
+use pinwire_server::proto::code::Code;
+
 /// How the program ends. A number, once released, never changes its meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
@@ -18,7 +20,7 @@ pub(crate) enum Exit {
 
 const TABLE: &[(Exit, &str)] = &[
     (Exit::Done, "done; where a server was asked: its answer is OK"),
-    (Exit::ErrorReply, "the answer is an error (ERR)"),
+    (Exit::ErrorReply, "the answer is an error (ERR); of `trust check` and `trust status`: not in order"),
     (Exit::Usage, "the command line is not right"),
     (Exit::Refused, "the server does not let this client in, or closed the connection, and said why"),
     (
@@ -32,6 +34,16 @@ const TABLE: &[(Exit, &str)] = &[
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> ExitCode {
         ExitCode::from(exit as u8)
+    }
+}
+
+impl Exit {
+    /// How the program ends when a server said this: the status is the code's own. A code that the protocol
+    /// does not know is of the server's own commands, and an answer.
+    pub(crate) fn of(code: &str) -> Exit {
+        let status = Code::parse(code).map(Code::exit_status);
+        let row = TABLE.iter().find(|(exit, _)| Some(*exit as u8) == status);
+        row.map_or(Exit::ErrorReply, |(exit, _)| *exit)
     }
 }
 
@@ -80,5 +92,17 @@ mod tests {
             assert_eq!(*exit as usize, number);
         }
         assert!(help().contains("\n  3  the server does not let this client in"));
+    }
+
+    /// A wrong status in the code's table would be an error reply here, or none of the help's.
+    #[test]
+    fn every_code_has_a_status_of_the_table() {
+        for code in Code::all() {
+            let exit = Exit::of(code.as_str());
+            assert_eq!(exit as u8, code.exit_status(), "{code}");
+            assert_eq!(exit == Exit::Refused, code.is_of_connection(), "{code}");
+        }
+        assert_eq!(Exit::of(Code::TimedOut.as_str()), Exit::NotReachable, "whoever notices first");
+        assert_eq!(Exit::of("history-gone"), Exit::ErrorReply);
     }
 }

@@ -87,6 +87,7 @@ pub(crate) fn replace(path: &Path, content: &[u8]) -> Result<(), Failure> {
     let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let replaced = write_beside(&target, content, Readers::All).and_then(|file| {
         if let Ok(before) = fs::metadata(&target) {
+            keep_owner(file.as_file(), &before);
             file.as_file().set_permissions(before.permissions())?;
         }
         file.persist(&target).map_err(|error| error.error)?;
@@ -97,7 +98,9 @@ pub(crate) fn replace(path: &Path, content: &[u8]) -> Result<(), Failure> {
 
 /// Holds off other pinwire programs that change files in the folder of `path`, until it is dropped.
 pub(crate) fn lock_beside(path: &Path) -> Result<File, Failure> {
-    let lock = folder(path).join(".pinwire.lock");
+    // Whoever comes by a link and whoever does not change one file.
+    let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let lock = folder(&target).join(".pinwire.lock");
     let locked = File::options().create(true).truncate(false).write(true).open(&lock);
     let locked = locked.and_then(|file| file.lock().map(|()| file));
     locked.map_err(|error| Failure::file(&lock, error))
@@ -133,6 +136,20 @@ const LINKS: usize = 40;
 const END_OF_INPUT: &str = "Ctrl-D";
 #[cfg(not(unix))]
 const END_OF_INPUT: &str = "Ctrl-Z";
+
+/// A file that its owner alone may read must not become root's because root edits it. Whoever may not give
+/// files away leaves it as it is.
+#[cfg(unix)]
+fn keep_owner(file: &File, before: &fs::Metadata) {
+    use std::os::unix::fs::{MetadataExt as _, fchown};
+    let is_same = |now: &fs::Metadata| (now.uid(), now.gid()) == (before.uid(), before.gid());
+    if !file.metadata().is_ok_and(|now| is_same(&now)) {
+        let _ = fchown(file, Some(before.uid()), Some(before.gid()));
+    }
+}
+
+#[cfg(not(unix))]
+fn keep_owner(_: &File, _: &fs::Metadata) {}
 
 /// A temporary file in the same folder, durable, with its final mode.
 fn write_beside(path: &Path, content: &[u8], readers: Readers) -> io::Result<NamedTempFile> {

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use pinwire_server::proto::identity::{Identity, IdentityError, KeyKind, check_key_mode, generate};
+use pinwire_server::proto::certificate::Certificate;
+use pinwire_server::proto::identity::{Identity, IdentityError, KeyKind, check_key_mode, generate, renew};
 
 use crate::exit::{Exit, Failure};
 use crate::files::{self, Readers};
@@ -22,6 +23,12 @@ pub(crate) enum There {
     Neither,
     CertificateAlone,
     KeyAlone,
+}
+
+/// The certificate before a renewal and the one after it.
+pub(crate) struct Renewed {
+    pub(crate) old: Certificate,
+    pub(crate) new: Certificate,
 }
 
 impl Files {
@@ -57,6 +64,26 @@ impl Files {
             .map_err(|error| Failure::new(Exit::Failed, error.to_string()))?;
         files::create(&self.key, made.key_pem.as_bytes(), Readers::Owner)?;
         files::create(&self.certificate, made.certificate_pem.as_bytes(), Readers::All)
+    }
+
+    /// Makes a new certificate for the same key, at once and whole; the file's mode stays.
+    pub(crate) fn renew(&self, fallback: &str, years: u32) -> Result<Renewed, Failure> {
+        let old = self.read_certificate(&self.load()?)?;
+        let (certificate, key) = (files::read(&self.certificate)?, files::read(&self.key)?);
+        if Identity::from_pem(&certificate, &certificate).is_ok() {
+            return Err(Failure::file(&self.certificate, KEY_TOO));
+        }
+        let made = renew(&certificate, &key, fallback, now_unix(), years);
+        let made = made.map_err(|error| self.blame(&error))?;
+        let identity = Identity::from_pem(made.as_bytes(), &key).map_err(|error| self.blame(&error))?;
+        let new = self.read_certificate(&identity)?;
+        files::replace(&self.certificate, made.as_bytes())?;
+        Ok(Renewed { old, new })
+    }
+
+    fn read_certificate(&self, identity: &Identity) -> Result<Certificate, Failure> {
+        let read = identity.certificate().cloned();
+        read.map_err(|why| self.blame(&IdentityError::Unreadable(*why)))
     }
 
     #[cfg(unix)]
@@ -101,3 +128,6 @@ pub(crate) fn now_unix() -> i64 {
 
 /// Years for which a certificate that is made here is good: it is pinned, and nobody else vouches for it.
 pub(crate) const YEARS: u32 = 20;
+
+const KEY_TOO: &str =
+    "it holds the key too, which a new certificate in its place would take away; keep them in two files";

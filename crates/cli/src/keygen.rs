@@ -1,20 +1,22 @@
-//! `pinwire keygen`: makes a key and its self-signed certificate.
+//! `pinwire keygen`: makes a key and its self-signed certificate, or a new certificate for the same key.
 
 use std::path::PathBuf;
 
 use clap::builder::ArgPredicate;
 use clap::{ArgGroup, Args, ValueEnum};
+use pinwire_server::proto::certificate::rfc3339;
 use pinwire_server::proto::identity::KeyKind;
 use pinwire_server::proto::trust::Pin;
 
 use crate::exit::{Exit, Failure};
 use crate::home::Home;
-use crate::identity::{Files, YEARS};
+use crate::identity::{Files, Renewed, YEARS};
 use crate::output;
 
-/// Make a key and its certificate; nothing is ever overwritten
+/// Make a key and its certificate, or with --renew a new certificate for the same key
 ///
-/// The certificate is self-signed: who trusts it says so by its pin, which is printed.
+/// The certificate is self-signed: who trusts it says so by its pin, which is printed. A key is never
+/// overwritten, and a certificate by --renew alone.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 #[command(group(ArgGroup::new("whose").args(["name", "server", "client"])))]
@@ -27,6 +29,12 @@ pub(crate) struct KeygenArgs {
     /// Make the home folder's client.crt and client.key; so does saying nothing
     #[arg(long)]
     client: bool,
+    /// Make a new certificate for the key that is there, in place of the old one; the key stays as it is
+    ///
+    /// Its spki-sha256 pin stays, so nobody has to change a line that holds it; its sha256 and SHA-1 pins
+    /// change. It is valid from 24 hours back, for clocks that are behind.
+    #[arg(long, conflicts_with = "kind")]
+    renew: bool,
     /// What kind of key [default: p256 for a server, ed25519 for a client]
     #[arg(long, value_enum, value_name = "KIND")]
     kind: Option<Kind>,
@@ -51,6 +59,9 @@ enum Kind {
 
 pub(crate) fn run(args: &KeygenArgs, home: &Home) -> Result<Exit, Failure> {
     let (files, kind, common_name) = plan(args, home)?;
+    if args.renew {
+        return renew(&files, &common_name, args.years);
+    }
     if args.name.is_none() {
         home.create()?;
     }
@@ -63,6 +74,21 @@ pub(crate) fn run(args: &KeygenArgs, home: &Home) -> Result<Exit, Failure> {
     ));
     let certificate = identity.certificate().map_err(|why| Failure::file(&files.certificate, why))?;
     output::say(Pin::Spki(certificate.digests.spki))?;
+    Ok(Exit::Done)
+}
+
+fn renew(files: &Files, fallback: &str, years: u32) -> Result<Exit, Failure> {
+    let Renewed { old, new } = files.renew(fallback, years)?;
+    let file = files.certificate.display();
+    output::remark(format_args!(
+        "{file}: a new certificate for the same key, valid until {}; the old one was until {}\n\
+         lines with this pin stay good; what holds a sha256 or SHA-1 pin of the old one needs another\n\
+         (`pinwire pin {}` prints them):",
+        rfc3339(new.not_after),
+        rfc3339(old.not_after),
+        output::shell_word(&file.to_string())
+    ));
+    output::say(Pin::Spki(new.digests.spki))?;
     Ok(Exit::Done)
 }
 
@@ -105,5 +131,7 @@ Examples:
   pinwire keygen                  makes this user's own, which `pinwire call` shows
   pinwire keygen alice            makes alice.crt and alice.key here
   pinwire keygen --server         makes the server's own, which `pinwire serve` shows
+  pinwire keygen --renew alice    makes a new alice.crt for the key in alice.key
+  pinwire keygen --renew --server
 
 Then let the client in at the server: pinwire trust add alice.crt --name alice";

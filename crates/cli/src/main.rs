@@ -1,5 +1,6 @@
 //! The program `pinwire`: one file per subcommand, and here nothing but the way to it and back.
 
+mod approval;
 mod body;
 mod call;
 mod delete;

@@ -47,6 +47,11 @@ pub(crate) fn complain(failure: &Failure) {
     remark(format_args!("pinwire: {failure}"));
 }
 
+/// Without what would write to the terminal otherwise than as text.
+pub(crate) fn visible(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() && c != '\t' { char::REPLACEMENT_CHARACTER } else { c }).collect()
+}
+
 /// A word as a shell takes it.
 pub(crate) fn shell_word(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);

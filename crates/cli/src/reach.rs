@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use clap::Args;
 use pinwire_client::blocking::{Builder, Client};
-use pinwire_client::{Address, Answer, BadAddress, Error, Identity, KnownServers, Outcome, Request};
+use pinwire_client::{
+    Address, Answer, BadAddress, Error, Identity, KnownServers, Limits, Outcome, Pin, Request,
+};
 use pinwire_server::proto::code::Code;
 
 use crate::exit::{Exit, Failure};
@@ -15,7 +17,7 @@ use crate::home::Home;
 use crate::identity::There;
 use crate::said::Said;
 use crate::setup::half;
-use crate::{files, said, strangers};
+use crate::{approval, files, said, strangers};
 
 /// Which server is asked, and for how long.
 #[derive(Args, Debug)]
@@ -26,6 +28,13 @@ pub(crate) struct ServerArgs {
     /// Seconds that connecting, and then an answer, may take; the server is told
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
     timeout: Duration,
+    /// If the server does not know this client yet, wait until its operator approves it
+    ///
+    /// Says once that it waits, with the pin that the operator sees in `pinwire trust pending`, and tries again
+    /// about once a second for as long as it takes: --timeout bounds each try, not the waiting. Ctrl-C ends
+    /// it, and every other refusal does.
+    #[arg(long)]
+    wait: bool,
 }
 
 /// The right server, which let this client in.
@@ -39,17 +48,38 @@ impl ServerArgs {
     /// connection is made then.
     pub(crate) fn reach(&self, home: &Home) -> Result<Reached<'_>, Failure> {
         let (file, identity) = (home.known_servers(), identity(home)?);
-        let connected = self.builder(&file, identity.as_ref())?.connect();
-        let client = match connected {
-            Err(Error::UnknownServer { address, shown }) => {
-                strangers::judge(&address, &shown, home)?;
-                self.builder(&file, identity.as_ref())?.connect()
-            }
-            Err(error @ Error::WrongServer { .. }) => return Err(strangers::wrong(&error, &file)),
-            connected => connected,
+        let connect = |limits: Limits| {
+            let builder = self.builder(&file, identity.as_ref())?;
+            Ok::<_, Failure>(builder.limits(limits).connect())
         };
-        let client = client.map_err(|error| self.failure(&error, "no connection from"))?;
-        Ok(Reached { client, args: self })
+        let mut connected = connect(Limits::default())?;
+        if let Err(Error::UnknownServer { address, shown }) = &connected {
+            strangers::judge(address, shown, home)?;
+            connected = connect(Limits::default())?;
+        }
+        let pin = identity.as_ref().and_then(pin_of);
+        if let Some(pin) = pin.as_ref().filter(|_| self.wait) {
+            // One try a pause: a source that tries more often is made to wait by the server.
+            connected = approval::wait(connected, &self.server, pin, || {
+                connect(Limits { attempts: 1, ..Limits::default() })
+            })?;
+        }
+        match connected {
+            Ok(client) => Ok(Reached { client, args: self }),
+            Err(Error::WrongServer { address, shown, .. }) => Err(strangers::wrong(&address, &shown, &file)),
+            Err(Error::Refused { code, text }) => Err(self.refused(&code, &text, pin.as_ref())),
+            Err(error) => Err(self.failure(&error, "no connection from")),
+        }
+    }
+
+    fn refused(&self, code: &str, text: &str, pin: Option<&Pin>) -> Failure {
+        said::error_line(code, text);
+        let hint = match pin {
+            Some(pin) if approval::is_unfamiliar(code) => approval::hint(pin),
+            _ if code == Code::NoCertificate.as_str() => MAKE_ONE.to_owned(),
+            _ => String::new(),
+        };
+        Failure::new(Exit::Refused, format!("{} does not let this client in{hint}", self.server))
     }
 
     fn builder(&self, known: &Path, identity: Option<&Identity>) -> Result<Builder, Failure> {
@@ -67,11 +97,7 @@ impl ServerArgs {
     fn failure(&self, error: &Error, awaited: &str) -> Failure {
         let server = &self.server;
         match error {
-            Error::Refused { code, text } => {
-                said::error_line(code, text);
-                let hint = if code == Code::NoCertificate.as_str() { MAKE_ONE } else { "" };
-                Failure::new(Exit::Refused, format!("{server} does not let this client in{hint}"))
-            }
+            Error::Refused { code, text } => self.refused(code, text, None),
             Error::Closed { code, text } => {
                 said::error_line(code, text);
                 let text = format!("{server} closed the connection; {}", error.outcome());
@@ -141,6 +167,11 @@ fn identity(home: &Home) -> Result<Option<Identity>, Failure> {
         There::CertificateAlone => Err(half(&files.key, &files.certificate)),
         There::KeyAlone => Err(half(&files.certificate, &files.key)),
     }
+}
+
+/// The pin by which a server can know it; of a certificate that cannot be read there is none.
+fn pin_of(identity: &Identity) -> Option<Pin> {
+    identity.certificate().ok().map(|certificate| Pin::Spki(certificate.digests.spki))
 }
 
 /// An empty variable is one that is not set.

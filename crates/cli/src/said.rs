@@ -32,7 +32,10 @@ impl Said {
     }
 
     pub(crate) fn exit(&self) -> Exit {
-        if self.status.is_ok() { Exit::Done } else { Exit::ErrorReply }
+        match &self.status {
+            Ok(()) => Exit::Done,
+            Err((code, _)) => Exit::of(code),
+        }
     }
 
     /// The version of a document, as the answer has it.

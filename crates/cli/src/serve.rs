@@ -9,7 +9,9 @@ use pinwire_client::Address;
 use pinwire_documents::{Store, commands};
 use pinwire_server::proto::certificate::Certificate;
 use pinwire_server::proto::identity::Identity;
-use pinwire_server::{Limits, Pin, Router, Server, ServerConfig, ServerTls, Sha1, Tickets};
+use pinwire_server::{
+    IdentityFiles, Limits, Pin, Router, Server, ServerConfig, ServerTls, Sha1, Tickets, TrustFile,
+};
 
 use crate::exit::{Exit, Failure};
 use crate::home::Home;
@@ -21,6 +23,8 @@ use crate::{files, log, output, setup, trust};
 ///
 /// What the home folder lacks is made first: who the server is, who you are for it, a trust file that lets
 /// you in, the server's pin among your known servers, and an empty store. Nothing that is there is overwritten.
+/// Changes of the trust file, and of the server's certificate and key, are in force within a second, for the
+/// connections that are open too; `pinwire trust status` says what is used. SIGHUP looks at the files at once.
 /// Ctrl-C ends it once the commands under way are answered, or 10 s later; a second Ctrl-C ends it at once.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
@@ -58,10 +62,14 @@ pub(crate) fn run(args: &ServeArgs, home: &Home) -> Result<Exit, Failure> {
     let identity = identity_files.load()?;
     let certificate = setup::readable(&identity, &identity_files)?;
     let documents = args.store.open(home)?;
-    let server = bind(args, home, &identity, Arc::clone(&documents.store))?;
+    let mut server = bind(args, home, &identity, Arc::clone(&documents.store))?;
     let address = callable(server.local_addr());
     setup::known_server(home, &address, certificate)?;
     let failed = |error: std::io::Error| Failure::new(Exit::Failed, error.to_string());
+    let Files { certificate: file, key } = &identity_files;
+    let trusted = TrustFile::new(args.trusted(home), args.sha1());
+    // Before the signals: SIGHUP looks at these files.
+    server.follow(trusted, Some(IdentityFiles::new(file, key))).map_err(failed)?;
     server.stop_on_signals().map_err(failed)?;
     output::say(format_args!("documents are in {}", documents.place))?;
     announce(server.local_addr(), &address, certificate, home)?;

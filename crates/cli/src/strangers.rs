@@ -3,13 +3,13 @@
 use std::io::{self, IsTerminal as _};
 use std::path::Path;
 
-use pinwire_client::{Address, Error, KnownServers};
+use pinwire_client::{Address, KnownServers};
 use pinwire_server::proto::certificate::Digests;
 use pinwire_server::proto::trust::Pin;
 
 use crate::exit::{Exit, Failure};
 use crate::home::Home;
-use crate::{output, setup};
+use crate::{files, output, setup};
 
 /// What the user typed means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,13 +42,33 @@ pub(crate) fn judge(address: &Address, digests: &Digests, home: &Home) -> Result
 }
 
 /// Another pin is known under this address.
-pub(crate) fn wrong(error: &Error, file: &Path) -> Failure {
-    let text = format!(
-        "{error}\nif you know that its key was changed, take the line out of {} and call again",
-        file.display()
-    );
-    Failure::new(Exit::WrongServer, text)
+pub(crate) fn wrong(address: &Address, shown: &Digests, file: &Path) -> Failure {
+    let known = files::read_text(file).ok().flatten().unwrap_or_default();
+    Failure::new(Exit::WrongServer, warning(address, shown, &known, &file.display().to_string()))
 }
+
+fn warning(address: &Address, shown: &Digests, known: &str, file: &str) -> String {
+    let shown = Pin::Spki(shown.spki);
+    let servers = KnownServers::parse(known).unwrap_or_default();
+    let (mut pins, mut lines) = (String::new(), String::new());
+    for (number, pin) in servers.pins(address) {
+        pins += &format!("\n  you know   {pin} (line {number})");
+        // A file that somebody else wrote must not write to the terminal.
+        let line = output::visible(known.lines().nth(number - 1).unwrap_or_default());
+        lines += &format!("\n  line {number}: {line}");
+    }
+    format!(
+        "the server at {address} is not the one that you know; nothing was sent\n{FRAME}\n{WARNING}\n{FRAME}\n\
+         Somebody may be between you and the server, to read what you send and to answer in its place.\n\
+         Or its operator has given it another key: ask, and not over this connection, what\n\
+         `pinwire pin --server` says there.\n  it showed  {shown}{pins}\n\
+         Only if what it showed is right, take out of {file}:{lines}\nand put in:\n  {}",
+        KnownServers::line(address, &shown)
+    )
+}
+
+const FRAME: &str = "@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@";
+const WARNING: &str = "@   WARNING: THIS SERVER'S KEY IS NOT THE ONE THAT YOU KNOW   @";
 
 fn refuse(address: &Address, shown: &Pin, file: &Path) -> Failure {
     let line = KnownServers::line(address, shown);
@@ -109,5 +129,24 @@ mod tests {
         assert_eq!(verdict("no"), Verdict::Wrong);
         assert_eq!(verdict("y"), Verdict::Unclear, "as ssh: a slip of the finger is no yes");
         assert_eq!(verdict(""), Verdict::Unclear);
+    }
+
+    #[test]
+    fn the_warning_names_every_pin_and_the_lines_to_take_out() {
+        let (shown, address) = (Digests { spki: [7; 32], certificate: [9; 32], sha1: [7; 20] }, "a:1");
+        let [one, two, other] = [Pin::Spki([1; 32]), Pin::Certificate([2; 32]), Pin::Spki([3; 32])];
+        let known = format!("# mine\na:1 {one} # \u{1b}[2Jx\nb:1 {other}\na:1 {two}\n");
+        let warning = warning(&address.parse().unwrap(), &shown, &known, "FILE");
+        let shown = Pin::Spki(shown.spki);
+        for words in [
+            "WARNING: ".to_owned(),
+            format!("it showed  {shown}\n  you know   {one} (line 2)\n  you know   {two} (line 4)\n"),
+            format!(
+                "take out of FILE:\n  line 2: a:1 {one} # \u{fffd}[2Jx\n  line 4: a:1 {two}\nand put in:\n"
+            ),
+        ] {
+            assert!(warning.contains(&words), "{warning}");
+        }
+        assert!(warning.ends_with(&format!("\n  a:1 {shown}")) && !warning.contains(&other.to_string()));
     }
 }

@@ -1,20 +1,35 @@
-//! `pinwire trust`: edits the file of clients that a server lets in.
+//! `pinwire trust`: whom a server lets in, one file a subcommand. What a line may say is `proto::trust`'s.
 
-use std::ffi::OsStr;
+mod add;
+mod approve;
+mod check;
+mod editing;
+mod list;
+mod options;
+mod pending;
+mod reject;
+mod remove;
+mod show;
+mod status;
+
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use pinwire_server::proto::trust::{EditError, Entry, Pin, Sha1, TrustList, add, remove};
+use pinwire_server::TrustFile;
+use pinwire_server::proto::trust::{EditError, Sha1, TrustList};
 
 use crate::exit::{Exit, Failure};
-use crate::files::{self, Readers};
+use crate::files;
 use crate::home::Home;
-use crate::{output, pin};
+
+pub(crate) use approve::FEWEST_DIGITS;
 
 /// Say which clients a server lets in
 ///
-/// The trust file has a line a client: its pin, and behind it "name=alice" and "# a comment". What these
-/// commands do not change stays byte for byte. A server that runs has read it when it started.
+/// The trust file has a line a client: its pin, behind it what it is called and what it may do, and "# a
+/// comment". The first line that matches a certificate rules alone. What these commands do not change stays
+/// byte for byte, and so may you edit the file. A server that follows the file has each change within a
+/// second, and closes the connections that it ends.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct TrustArgs {
@@ -27,129 +42,61 @@ pub(crate) struct TrustArgs {
 
 #[derive(Subcommand, Debug)]
 enum What {
-    /// Let a client in
-    Add {
-        /// Its pin, or the file of its certificate
-        #[arg(value_name = "PIN|FILE")]
-        client: String,
-        /// What handlers and logs call it
-        #[arg(long)]
-        name: Option<String>,
-        /// Words for whoever reads the file
-        #[arg(long)]
-        comment: Option<String>,
-    },
-    /// Show who is let in: name, pin, comment
-    List,
-    /// Let a client in no more
-    Remove {
-        /// Its name, its pin, or a beginning of the pin's digits that no other has
-        #[arg(value_name = "NAME|PIN")]
-        client: String,
-    },
+    Add(add::AddArgs),
+    List(list::ListArgs),
+    Check(check::CheckArgs),
+    Status(status::StatusArgs),
+    Pending(pending::PendingArgs),
+    Approve(approve::ApproveArgs),
+    Reject(reject::RejectArgs),
+    Remove(remove::RemoveArgs),
 }
 
 pub(crate) fn run(args: &TrustArgs, home: &Home) -> Result<Exit, Failure> {
-    if args.trusted.is_none() {
+    let is_edit = !matches!(args.what, What::List(_) | What::Check(_) | What::Status(_) | What::Pending(_));
+    if args.trusted.is_none() && is_edit {
         home.create()?;
     }
-    let file = args.trusted.clone().unwrap_or_else(|| home.trusted());
+    let file = &args.trusted.clone().unwrap_or_else(|| home.trusted());
     match &args.what {
-        What::Add { client, name, comment } => {
-            let pin = pin_of(client)?;
-            let entry = Entry { name: name.clone(), comment: comment.clone(), ..Entry::of(pin) };
-            edit(&file, |text| Ok((add(text, &entry)?, ())))?;
-            output::remark(format_args!("{}: {pin} is let in; {RESTART}", file.display()));
-            if matches!(pin, Pin::Sha1(_)) {
-                output::remark(SHA1);
-            }
-        }
-        What::Remove { client } => {
-            let gone = edit(&file, |text| remove(text, client).map(|removed| (removed.text, removed.entry)))?;
-            output::remark(format_args!("{}: taken out: {gone}\n{RESTART}", file.display()));
-        }
-        What::List => list(&file)?,
+        What::Add(args) => add::run(args, file),
+        What::List(args) => list::run(args, file),
+        What::Check(args) => check::run(args, file),
+        What::Status(args) => status::run(args, file),
+        What::Pending(args) => pending::run(args, file),
+        What::Approve(args) => approve::run(args, file),
+        What::Reject(args) => reject::run(args, file),
+        What::Remove(args) => remove::run(args, file),
     }
-    Ok(Exit::Done)
 }
 
-/// The list in a trust file.
+/// The list in a trust file, by every rule by which a server takes it.
 pub(crate) fn read(file: &Path, sha1: Sha1) -> Result<TrustList, Failure> {
-    let text = files::read(file)?;
-    TrustList::parse(&text, sha1).map_err(|errors| Failure::file(file, EditError::Broken(errors)))
+    TrustFile::new(file, sha1).read().map_err(|error| Failure::new(Exit::Failed, error.to_string()))
+}
+
+/// The list in it, whether or not a server would take the file; `None`: it is not there.
+fn entries(file: &Path) -> Result<Option<TrustList>, Failure> {
+    let Some(text) = files::read_text(file)? else { return Ok(None) };
+    let list = TrustList::parse(text.as_bytes(), Sha1::Accept);
+    list.map(Some).map_err(|errors| Failure::file(file, EditError::Broken(errors)))
 }
 
 /// The text of a trust file that says what it is for.
 pub(crate) const PREAMBLE: &str = "\
 # Whom the server lets in, a line a client: PIN  name=NAME  # comment
-# `pinwire trust add` and `pinwire trust remove` edit this file, and so may you.
+# `pinwire trust` edits this file, and so may you; `pinwire trust check` says whether it is in order.
 ";
 
-/// Changes the file, alone among all programs that do.
-fn edit<T>(file: &Path, change: impl FnOnce(&str) -> Result<(String, T), EditError>) -> Result<T, Failure> {
-    let _lock = files::lock_beside(file)?;
-    let before = files::read_text(file)?;
-    let text = before.as_deref().unwrap_or(PREAMBLE);
-    let (after, result) = change(text).map_err(|error| Failure::file(file, error))?;
-    match before {
-        Some(_) => files::replace(file, after.as_bytes())?,
-        None => files::create(file, after.as_bytes(), Readers::All)?,
-    }
-    Ok(result)
-}
-
-fn list(file: &Path) -> Result<(), Failure> {
-    let Some(text) = files::read_text(file)? else {
-        return Err(Failure::file(
-            file,
-            "it is not there, so nobody is let in; `pinwire trust add` makes it",
-        ));
-    };
-    let list = TrustList::parse(text.as_bytes(), Sha1::Accept)
-        .map_err(|errors| Failure::file(file, EditError::Broken(errors)))?;
-    if list.is_empty() {
-        output::remark(format_args!("{}: nobody is let in", file.display()));
-        return Ok(());
-    }
-    let name = |entry: &Entry| entry.name.clone().unwrap_or_else(|| "-".to_owned());
-    let width = list.entries().iter().map(|entry| name(entry).len()).max().unwrap_or(0);
-    for entry in list.entries() {
-        let comment = entry.comment.as_ref().map_or_else(String::new, |comment| format!("  {comment}"));
-        output::say(format_args!("{:width$}  {}{comment}", name(entry), entry.pin))?;
-    }
-    Ok(())
-}
-
-/// A pin as it is, or the one of the key in a certificate's file.
-fn pin_of(client: &str) -> Result<Pin, Failure> {
-    let bad_pin = match client.parse::<Pin>() {
-        Ok(pin) => return Ok(pin),
-        Err(bad_pin) => bad_pin,
-    };
-    let file = Path::new(client);
-    if client == "-" || file.exists() {
-        return pin::read(file).map(|certificate| Pin::Spki(certificate.digests.spki));
-    }
-    if is_named_as_file(file) {
-        return Err(Failure::file(file, "there is no such file"));
-    }
-    Err(Failure::usage(format!("{client:?} is neither a file nor a pin: {bad_pin}")))
-}
-
-/// No pin looks so.
-fn is_named_as_file(client: &Path) -> bool {
-    let is_certificate =
-        |ending: &OsStr| ["crt", "pem", "cer"].iter().any(|known| ending.eq_ignore_ascii_case(known));
-    client.components().count() > 1 || client.extension().is_some_and(is_certificate)
-}
-
-const SHA1: &str = "it is a SHA-1 thumbprint: `pinwire serve` takes it only with --accept-sha1";
-
-const RESTART: &str = "a server that runs reads the file when it is started again";
+/// What is said behind every change.
+const FOLLOWS: &str = "a server that follows the file has it within a second";
 
 const EXAMPLES: &str = "\
 Examples:
   pinwire trust add alice.crt --name alice --comment 'since May'
-  pinwire trust add spki-sha256:4f0c... --name bob
+  pinwire trust add alice.crt --name alice --commands GET,LIST --from 10.0.0.0/8 --expires 2027-01-31
+  pinwire trust pending
+  pinwire trust approve 9f86d081884c7d65 --name bob
   pinwire trust list
-  pinwire trust remove alice";
+  pinwire trust remove alice
+  pinwire trust check && pinwire trust status";

@@ -64,6 +64,11 @@ impl KnownServers {
         if here.any(|line| line.pin.matches(shown)) { Known::Same } else { Known::Other(other) }
     }
 
+    /// The pins that stand under this address, each with its line, from 1.
+    pub fn pins<'k>(&'k self, address: &'k Address) -> impl Iterator<Item = (usize, &'k Pin)> {
+        self.lines.iter().filter(move |line| line.address == *address).map(|line| (line.number, &line.pin))
+    }
+
     /// The text of a file with one more line; what was there stays byte for byte.
     pub fn add(text: &str, address: &Address, pin: &Pin) -> String {
         let gap = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
@@ -132,6 +137,8 @@ mod tests {
         assert_eq!(known.judge(&at("a:1"), &digests(0xfe)), Known::Same);
         assert_eq!(known.judge(&at("a:1"), &digests(0xcd)), Known::Other(vec![4, 5]));
         assert_eq!(known.judge(&at("a:2"), &digests(0xab)), Known::Nothing);
+        let pins: Vec<(usize, Pin)> = known.pins(&at("a:1")).map(|(line, pin)| (line, *pin)).collect();
+        assert_eq!(pins, [(4, Pin::Certificate([1; 32])), (5, Pin::Spki([0xab; 32]))]);
     }
 
     #[test]

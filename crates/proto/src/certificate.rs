@@ -53,6 +53,14 @@ pub fn subject_public_key_info(der: &[u8]) -> Result<&[u8], Unreadable> {
     read(der).map(|(parts, _)| parts.spki)
 }
 
+/// The subject's first common name as it stands in the certificate, unescaped: for whoever makes another of
+/// the same name, not for people to read. `None` if it has none or is not text.
+pub(crate) fn common_name(der: &[u8]) -> Option<String> {
+    let (_, x509) = read(der).ok()?;
+    let name = x509.subject().iter_common_name().next()?;
+    name.as_str().ok().map(str::to_owned)
+}
+
 /// The three digests by which a trust list can know a certificate.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Digests {

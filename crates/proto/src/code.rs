@@ -155,10 +155,15 @@ impl Code {
         self.row().map_or(Severity::Info, |row| row.3)
     }
 
-    /// The status with which `pinwire` exits when this is what the server said (`pinwire --help` lists them): 3 if
-    /// it did not let the client in or closed the connection, else 1.
+    /// The status with which `pinwire` exits when this is what happened (`pinwire --help` lists them): 3 if the
+    /// server did not let the client in or closed the connection; 4 if it was too slow, which the client may
+    /// notice first, or did not speak at all; else 1.
     pub fn exit_status(self) -> u8 {
-        if self.is_of_connection() { 3 } else { 1 }
+        match self {
+            Code::TimedOut | Code::SourcePenalised => 4,
+            _ if self.is_of_connection() => 3,
+            _ => 1,
+        }
     }
 
     /// Whether the protocol uses it as the answer to a certificate, before any command.

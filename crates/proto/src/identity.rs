@@ -4,6 +4,7 @@
 mod error;
 mod generate;
 mod pem;
+mod renew;
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use crate::certificate::{Certificate, Unreadable, subject_public_key_info};
 
 pub use error::{IdentityError, Part};
 pub use generate::{Generated, KeyKind, generate};
+pub use renew::renew;
 
 /// A certificate chain and the private key of its first certificate. Cheap to clone.
 #[derive(Clone)]

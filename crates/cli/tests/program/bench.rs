@@ -249,8 +249,15 @@ pub(crate) fn write_private(path: &Path, text: &str) {
     fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
 }
 
+/// Asks, each time by a program of its own, until it is so.
+pub(crate) fn until(is_so: impl Fn() -> bool) {
+    let begin = std::time::Instant::now();
+    while !is_so() {
+        assert!(begin.elapsed() < HANG, "it is never so");
+    }
+}
+
 /// Only catches a hang.
-#[cfg(target_os = "linux")]
 pub(crate) const HANG: std::time::Duration = std::time::Duration::from_secs(120);
 
 pub(crate) fn now() -> i64 {

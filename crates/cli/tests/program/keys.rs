@@ -67,6 +67,59 @@ fn keygen_never_overwrites() {
     assert!(!place.home("client.crt").exists());
 }
 
+#[cfg(unix)]
+#[test]
+fn renewing_keeps_key_pin_name_and_mode() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let place = Place::new();
+    for (args, certificate, key) in [
+        (&["keygen", "alice"][..], "alice.crt", "alice.key"),
+        (&["keygen", "--server"], "home/server.crt", "home/server.key"),
+        (&["keygen"], "home/client.crt", "home/client.key"),
+    ] {
+        let pin = place.ok(&[args, &["--years", "1"]].concat());
+        fs::set_permissions(place.path(certificate), fs::Permissions::from_mode(0o640)).unwrap();
+        let read = |file| fs::read(place.path(file)).unwrap();
+        let (old, secret) = (read(certificate), read(key));
+        let pins = place.run(&["pin", certificate]);
+        let [subject, until] = ["CN=", ", valid from"].map(|words| pins.err.find(words).unwrap());
+
+        let ran = place.run(&[args, &["--renew"]].concat());
+        assert_eq!((ran.status, ran.out()), (0, pin), "{}", ran.err);
+        assert!(ran.err.contains("valid until") && ran.err.contains("the old one was until"), "{}", ran.err);
+        assert!(read(certificate) != old && read(key) == secret, "{certificate}");
+        let mode = fs::metadata(place.path(certificate)).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o640);
+        let renewed = place.run(&["pin", certificate]);
+        assert!(renewed.err.contains(&pins.err[subject..until]), "{}", renewed.err);
+        assert_ne!(pins.out().lines().nth(1), renewed.out().lines().nth(1));
+    }
+}
+
+#[test]
+fn only_what_belongs_together_is_renewed() {
+    let place = Place::new();
+    place.ok(&["keygen", "alice"]);
+    place.ok(&["keygen", "bob"]);
+    let read = |file: &str| fs::read_to_string(place.path(file)).unwrap();
+    fs::copy(place.path("bob.crt"), place.path("alice.crt")).unwrap();
+    let mixed = place.run(&["keygen", "alice", "--renew"]);
+    assert_eq!(mixed.status, 6);
+    assert!(mixed.err.contains("does not belong to the certificate"), "{}", mixed.err);
+    assert_eq!(read("alice.crt"), read("bob.crt"));
+
+    let both = read("bob.crt") + &read("bob.key");
+    fs::write(place.path("bob.crt"), &both).unwrap();
+    let both_in_one = place.run(&["keygen", "bob", "--renew"]);
+    assert_eq!(both_in_one.status, 6);
+    assert!(both_in_one.err.contains("it holds the key too"), "{}", both_in_one.err);
+    assert_eq!(read("bob.crt"), both);
+
+    let missing = place.run(&["keygen", "carol", "--renew"]);
+    assert!(missing.status == 6 && missing.err.contains("carol.crt: "), "{}", missing.err);
+    assert_eq!(place.run(&["keygen", "bob", "--renew", "--kind", "p256"]).status, 2);
+}
+
 #[test]
 fn keygen_is_told_for_whom() {
     let place = Place::new();

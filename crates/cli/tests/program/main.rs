@@ -17,10 +17,12 @@ mod last_words;
 mod library;
 #[cfg(target_os = "linux")]
 mod memory_limit;
+mod pending;
 mod refusals;
 mod removal;
 mod resumed;
 mod stores;
 mod strangers;
 mod trusted;
+mod waiting;
 mod wording;

@@ -27,12 +27,15 @@ fn another_pin_is_never_asked_about() {
     fs::write(place.home("known_servers"), &wrong).unwrap();
     let ran = place.run(&["call", "PING", "-s", &server.address]);
     assert_eq!(ran.status, 5);
-    assert!(
-        ran.err.contains("not the known pin (line 1)") && ran.err.contains("nothing was sent"),
-        "{}",
-        ran.err
-    );
+    assert!(ran.err.contains("\n@   WARNING: ") && ran.err.contains("nothing was sent"), "{}", ran.err);
+    let file = place.home("known_servers").display().to_string();
+    assert!(ran.err.contains(&format!("take out of {file}:\n  line 1: {wrong}and put in:\n")), "{}", ran.err);
     assert_eq!(place.read("known_servers"), wrong);
+
+    // What it says is what helps.
+    let line = ran.err.lines().last().unwrap().trim().to_owned() + "\n";
+    fs::write(place.home("known_servers"), wrong + &line).unwrap();
+    place.ok(&["call", "PING", "-s", &server.address]);
 }
 
 #[test]

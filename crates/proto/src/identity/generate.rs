@@ -47,7 +47,11 @@ pub fn generate(
     Ok(Generated { certificate_pem: certificate.pem(), key_pem })
 }
 
-fn params(common_name: &str, now_unix: i64, years: u32) -> Result<CertificateParams, IdentityError> {
+pub(super) fn params(
+    common_name: &str,
+    now_unix: i64,
+    years: u32,
+) -> Result<CertificateParams, IdentityError> {
     // RFC 5280 appendix A: ub-common-name is 64.
     if !(1..=64).contains(&common_name.chars().count()) || common_name.chars().any(char::is_control) {
         return Err(IdentityError::CommonName);
@@ -63,7 +67,7 @@ fn params(common_name: &str, now_unix: i64, years: u32) -> Result<CertificatePar
     Ok(params)
 }
 
-fn broken(why: &rcgen::Error) -> IdentityError {
+pub(super) fn broken(why: &rcgen::Error) -> IdentityError {
     IdentityError::Generate(why.to_string())
 }
 

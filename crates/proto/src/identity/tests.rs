@@ -189,3 +189,49 @@ fn version_1_is_read_and_the_pin_is_what_openssl_computes() {
         assert_eq!(format!("{prefix}{digits}").parse(), Ok(pin), "as OpenSSL prints it, colons and all");
     }
 }
+
+#[test]
+fn a_renewed_certificate_keeps_key_and_name() {
+    for kind in [KeyKind::P256, KeyKind::Ed25519] {
+        let made = generate(kind, "é b", NOW, 1).unwrap();
+        let (certificate, key) = (made.certificate_pem.as_bytes(), made.key_pem.as_bytes());
+        let old = Identity::from_pem(certificate, key).unwrap();
+        let later = NOW + 300 * 86_400;
+        let renewed = renew(certificate, key, "nobody", later, 2).unwrap();
+        let new = identity(&renewed, &made.key_pem).unwrap();
+        let (old, new) = (old.certificate().unwrap(), new.certificate().unwrap());
+        assert_eq!((old.digests.spki, &old.subject), (new.digests.spki, &new.subject));
+        assert_ne!(old.digests.certificate, new.digests.certificate);
+        assert_eq!((new.not_before, new.not_after), (later - 86_400, later + 2 * 365 * 86_400));
+    }
+}
+
+#[test]
+fn what_is_renewed_belongs_together_and_gets_a_name() {
+    let (one, other) = (made(KeyKind::P256), made(KeyKind::P256));
+    let renewed = |certificate: &str, key: &str, years| {
+        renew(certificate.as_bytes(), key.as_bytes(), "nobody", NOW, years)
+    };
+    assert_eq!(renewed(&one.certificate_pem, &other.key_pem, 1).err(), Some(IdentityError::Mismatch));
+    assert_eq!(renewed(&one.certificate_pem, &one.key_pem, 8_000).err(), Some(IdentityError::Validity));
+
+    let folder = tempfile::tempdir().unwrap();
+    let home = folder.path();
+    for (kind, subject) in [
+        ("ec -pkeyopt ec_paramgen_curve:P-384", "/O=nameless"),
+        ("ec -pkeyopt ec_paramgen_curve:P-521", "/O=nameless"),
+        ("rsa:2048", "/CN=old/CN=older"),
+        ("ed25519", "/C=NO/CN=old"),
+    ] {
+        openssl(home, &format!("req -x509 -newkey {kind} -nodes -keyout key -out crt -subj {subject}"));
+        let (certificate, key) = (read(home, "crt"), read(home, "key"));
+        let new = identity(&renewed(&certificate, &key, 1).unwrap(), &key).unwrap();
+        let wanted = if subject.contains("CN") { "CN=old" } else { "CN=nobody" };
+        assert_eq!(new.certificate().unwrap().subject, wanted, "{kind}");
+        let old = identity(&certificate, &key).unwrap().certificate().unwrap().digests.spki;
+        assert_eq!(new.certificate().unwrap().digests.spki, old, "{kind}");
+    }
+    openssl(home, "req -x509 -newkey rsa:2048 -nodes -keyout key -out crt -subj /CN=old");
+    openssl(home, "pkey -in key -traditional -out old");
+    assert!(renewed(&read(home, "crt"), &read(home, "old"), 1).is_ok(), "a key in the old form too");
+}

@@ -64,7 +64,7 @@ impl TrustList {
 
     /// Every entry that matches the certificate of these digests, in the file's order, three at most. The first
     /// rules alone; the others mean nothing, which whoever wrote them may not know.
-    pub fn matching(&self, digests: &Digests) -> impl Iterator<Item = &Arc<Entry>> {
+    pub fn matching<'a>(&'a self, digests: &Digests) -> impl Iterator<Item = &'a Arc<Entry>> + use<'a> {
         let mut places = Pin::all_of(digests).map(|pin| self.by_pin.get(&pin).copied());
         places.sort_unstable();
         places.into_iter().flatten().map(|place| &self.entries[place])
