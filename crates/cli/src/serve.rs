@@ -150,8 +150,8 @@ fn bind(
     let failed = |error: &dyn std::fmt::Display| Failure::new(Exit::Failed, error.to_string());
     let tls = Tickets::new().and_then(|tickets| ServerTls::new(identity, tickets));
     let limits = Limits { failures: args.failures, ..Limits::default() };
-    let config = ServerConfig::new(args.listen, tls.map_err(|error| failed(&error))?, trust);
-    let config = config.limits(limits).refusals(args.refusals.into());
+    let config = ServerConfig::new(args.listen, tls.map_err(|error| failed(&error))?, trust).limits(limits);
+    let config = config.refusals(args.refusals.into());
     Server::bind(config, commands(Router::new(), store)).map_err(|error| failed(&error))
 }
 
