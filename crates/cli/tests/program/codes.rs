@@ -39,11 +39,7 @@ const STORIES: &[Story] = &[
     },
 ];
 
-const fn refused(
-    code: Code,
-    certificate: fn(i64) -> Pair,
-    line: Option<&'static [&'static str]>,
-) -> Story {
+const fn refused(code: Code, certificate: fn(i64) -> Pair, line: Option<&'static [&'static str]>) -> Story {
     Story { code, certificate, line, counted: "refused" }
 }
 
