@@ -4,13 +4,13 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use pinwire_client::Address;
 use pinwire_documents::{Store, commands};
 use pinwire_server::proto::certificate::Certificate;
 use pinwire_server::proto::identity::Identity;
 use pinwire_server::{
-    IdentityFiles, Limits, Pin, Router, Server, ServerConfig, ServerTls, Sha1, Tickets, TrustFile,
+    IdentityFiles, Limits, Pin, Refusals, Router, Server, ServerConfig, ServerTls, Sha1, Tickets, TrustFile,
 };
 
 use crate::exit::{Exit, Failure};
@@ -50,9 +50,29 @@ pub(crate) struct ServeArgs {
     /// address, a proxy's, say: 4294967295, and nobody is
     #[arg(long, value_name = "N", default_value_t = Limits::default().failures)]
     failures: u32,
+    /// What a client reads that is not let in: the reason in words too, or its code alone
+    #[arg(long, value_enum, value_name = "HOW", default_value = "full")]
+    refusals: HowMuch,
     /// What is logged to standard error: error, warn, info, debug, or a filter like pinwire_server=debug
     #[arg(long, value_name = "FILTER", env = "PINWIRE_LOG", hide_env_values = true, default_value = "info")]
     log: String,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum HowMuch {
+    /// Code and words, which say what to do about it
+    Full,
+    /// The code alone: who is not let in learns nothing more
+    Code,
+}
+
+impl From<HowMuch> for Refusals {
+    fn from(how: HowMuch) -> Refusals {
+        match how {
+            HowMuch::Full => Refusals::Full,
+            HowMuch::Code => Refusals::Code,
+        }
+    }
 }
 
 pub(crate) fn run(args: &ServeArgs, home: &Home) -> Result<Exit, Failure> {
@@ -131,6 +151,7 @@ fn bind(
     let tls = Tickets::new().and_then(|tickets| ServerTls::new(identity, tickets));
     let limits = Limits { failures: args.failures, ..Limits::default() };
     let config = ServerConfig::new(args.listen, tls.map_err(|error| failed(&error))?, trust).limits(limits);
+    let config = config.refusals(args.refusals.into());
     Server::bind(config, commands(Router::new(), store)).map_err(|error| failed(&error))
 }
 

@@ -43,7 +43,7 @@ pub(crate) struct Calls<K> {
     /// Why there is no connection, in words.
     trouble: Option<String>,
     /// Why there will never be one again.
-    over: Option<String>,
+    over: Option<Error>,
 }
 
 /// What somebody wants to have called.
@@ -124,9 +124,8 @@ impl<K> Calls<K> {
 
     /// A new call stands in line, under a number that is higher than any before it.
     pub(crate) fn add(&mut self, number: u64, wanted: Wanted<K>) {
-        if let Some(why) = &self.over {
-            let error = Error::Lost { why: why.clone(), outcome: Outcome::NotBegun };
-            self.ended.push((wanted.caller, Err(error)));
+        if let Some(error) = &self.over {
+            self.ended.push((wanted.caller, Err(error.clone())));
             return;
         }
         self.deadlines.insert((wanted.deadline, number));

@@ -33,7 +33,8 @@ fn what_is_broken_off_when_the_server_closes_is_in_doubt() {
             format!("ERR: {code}\r\nSequence: {sequence}\r\nSize: 0\r\n\r\nERR: {code}\r\nSize: 0\r\n\r\n")
         });
         let words = format!("ERR: {code}\nwhether the command took effect is unknown\n");
-        assert_eq!((ran.status, ran.out().as_str(), ran.err), (1, "", words));
+        let status = i32::from(code.exit_status());
+        assert_eq!((ran.status, ran.out().as_str(), ran.err), (status, "", words));
     }
 }
 

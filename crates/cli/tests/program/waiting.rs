@@ -5,7 +5,7 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Child, ChildStderr, Stdio};
 use std::sync::mpsc;
 
-use crate::bench::{HANG, Place};
+use crate::bench::{HANG, Place, until};
 
 /// A client that waits, and what it says from then on.
 struct Waiting {
@@ -26,7 +26,7 @@ fn wait(visitor: &Place, args: &[&str]) -> Waiting {
         err.read_line(&mut line).unwrap();
         line
     };
-    assert!(line().starts_with("ERR: unfamiliar-certificate: "));
+    assert!(line().starts_with("ERR: unfamiliar-certificate"));
     assert!(line().contains("lets this client in; Ctrl-C ends it"));
     assert!(line().starts_with(&format!("your pin is {pin}; compare it with what its operator sees")));
     let beginning = &pin["spki-sha256:".len()..][..16];
@@ -95,6 +95,32 @@ fn every_command_waits_until_it_is_let_in() {
     }
 }
 
+/// From two terminals, as users would: one waits, the other sees it and approves it.
+#[test]
+fn whoever_waits_is_seen_approved_and_let_in() {
+    let place = Place::new();
+    let server = place.serve_with(&["--listen", "127.0.0.1:0", "--refusals", "code"]);
+    let visitor = visitor(&place);
+    let waiting = wait(&visitor, &["call", "WHOAMI", "-s", &server.address]);
+    until(|| place.ok(&["trust", "pending"]).starts_with(&waiting.pin));
+    let beginning = &waiting.pin["spki-sha256:".len()..][..16];
+    place.ok(&["trust", "approve", beginning, "--name", "bob", "--commands", "GET"]);
+    let (status, err, shown) = waiting.end();
+    assert_eq!(status, Some(0), "{err}");
+    assert!(shown.starts_with("name: bob\n"), "{shown}");
+    assert_eq!(place.ok(&["trust", "pending"]), "");
+}
+
+#[test]
+fn an_operator_may_keep_the_words_to_himself() {
+    let place = Place::new();
+    let server = place.serve_with(&["--listen", "127.0.0.1:0", "--refusals", "code"]);
+    let ran = visitor(&place).run(&["call", "PING", "-s", &server.address]);
+    assert_eq!(ran.status, 3);
+    assert!(ran.err.starts_with("ERR: unfamiliar-certificate\npinwire: "), "{}", ran.err);
+    assert!(ran.err.contains("\nyour pin is spki-sha256:"), "{}", ran.err);
+}
+
 #[test]
 fn another_refusal_ends_the_waiting_and_a_server_that_is_away_does_not() {
     let place = Place::new();
@@ -123,7 +149,8 @@ fn another_refusal_ends_the_waiting_and_a_server_that_is_away_does_not() {
 fn ctrl_c_ends_the_waiting() {
     let place = Place::new();
     let server = place.serve();
-    let waiting = wait(&visitor(&place), &["call", "PING", "-s", &server.address]);
+    let visitor = visitor(&place);
+    let waiting = wait(&visitor, &["call", "PING", "-s", &server.address]);
     let pid = waiting.child.id().to_string();
     assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
     assert_eq!(waiting.end().0, None, "ended by the signal");

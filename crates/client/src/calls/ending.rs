@@ -115,7 +115,7 @@ impl<K> Calls<K> {
             self.end_unbegun(number, error);
         }
         if !self.reconnects {
-            self.over.get_or_insert_with(|| error.to_string());
+            self.over.get_or_insert_with(|| afterwards(error));
         }
     }
 
@@ -148,6 +148,16 @@ impl<K> Calls<K> {
             flight.parts = None;
             self.abandoned += usize::from(flight.call.take().is_some());
         }
+    }
+}
+
+/// What a call gets that is made when there is no connection any more and will be none: the server's reason, if
+/// it gave one.
+fn afterwards(error: &Error) -> Error {
+    match error {
+        Error::Closed { .. } | Error::Refused { .. } => error.clone(),
+        Error::Lost { why, .. } => Error::Lost { why: why.clone(), outcome: Outcome::NotBegun },
+        _ => Error::Lost { why: error.to_string(), outcome: Outcome::NotBegun },
     }
 }
 
