@@ -1,5 +1,5 @@
-//! Whether what was shown is what a page says: `…` stands for anything, and sixteen hexadecimal digits for those
-//! of a pin, the same everywhere on the page.
+//! Whether what was shown is what a page says: `…` stands for anything, as a line of its own for any lines, and
+//! sixteen hexadecimal digits for those of a pin, the same everywhere on the page.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,11 @@ impl Digits {
 
     /// Whether each line is what the page says. Digits that are new to the page are those that were shown.
     pub(crate) fn fit(&mut self, says: &[String], shown: &[String]) -> bool {
-        says.len() == shown.len() && says.iter().zip(shown).all(|(says, shown)| self.fits(says, shown))
+        let Some((first, rest)) = says.split_first() else { return shown.is_empty() };
+        if first == "…" {
+            return (0..=shown.len()).any(|from| self.fit(rest, &shown[from..]));
+        }
+        shown.split_first().is_some_and(|(line, others)| self.fits(first, line) && self.fit(rest, others))
     }
 
     pub(crate) fn fits(&mut self, says: &str, shown: &str) -> bool {
@@ -75,6 +79,7 @@ fn dots_stand_for_anything() {
     let lines = |text: &str| text.lines().map(str::to_owned).collect::<Vec<_>>();
     let fit = |says, shown| Digits::default().fit(&lines(says), &lines(shown));
     assert!(fit("a\nb…\n", "a\nbc\n") && !fit("a\n", "a\nb\n"));
+    assert!(fit("a\n…\nd", "a\nb\nc\nd") && fit("a\n…", "a") && !fit("…\nd", "d\na"));
 }
 
 #[test]

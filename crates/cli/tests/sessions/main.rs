@@ -10,8 +10,8 @@
 //! - `<!-- goes on -->`: what it shows then, to its end; `<!-- goes on and runs -->`: and it still runs.
 //! - `<!-- log -->`: what the server's log says, in this order, other lines aside.
 //!
-//! `…` stands for whatever it is that differs from one run to the next; sixteen hexadecimal digits stand for those
-//! of a pin, the same everywhere on the page. 127.0.0.1:4433 is the server, 127.0.0.1:4434 is free.
+//! `…` stands for whatever it is that differs from one run to the next, and as a line of its own for lines that do
+//! not matter there; sixteen hexadecimal digits stand for those of a pin, the same everywhere on the page. 127.0.0.1:4433 is the server, 127.0.0.1:4434 is free.
 #![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
 
 mod fits;

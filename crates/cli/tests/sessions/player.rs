@@ -48,7 +48,7 @@ impl Player {
             Step::Type { who, line, says, then } => self.type_line(who, line, says, *then),
             Step::GoesOn { says, then } => {
                 let terminal = self.running.pop().expect("a block before it runs");
-                let shown = self.show(terminal, says.len(), *then);
+                let shown = self.show(terminal, says, *then);
                 self.check("what goes on", says, &shown);
             }
             Step::Log(says) => says.iter().for_each(|says| self.check_log(says)),
@@ -61,7 +61,7 @@ impl Player {
         let since = Instant::now();
         loop {
             let terminal = self.terminal(who, &self.typed(line));
-            let shown = self.show(terminal, says.len(), then);
+            let shown = self.show(terminal, says, then);
             // A server writes beside its file once a second: who looks there looks again.
             let is_again = only_looks(line) && since.elapsed() < HANG;
             if self.digits.fit(says, &shown) {
@@ -89,11 +89,15 @@ impl Player {
         Terminal { child, shown, stdin }
     }
 
-    /// What is shown: all of it, or of what still runs as many lines as the page says.
-    fn show(&mut self, mut terminal: Terminal, lines: usize, then: Then) -> Vec<String> {
-        let most = if then == Then::Runs { lines } else { usize::MAX };
-        let shown = std::iter::from_fn(|| terminal.shown.next()).take(most);
-        let shown = shown.map(|line| self.as_page(&line)).collect();
+    /// What is shown: all of it, or of what still runs so much as the page says.
+    fn show(&mut self, mut terminal: Terminal, says: &[String], then: Then) -> Vec<String> {
+        let mut shown = Vec::new();
+        while let Some(line) = terminal.shown.next() {
+            shown.push(self.as_page(&line));
+            if then == Then::Runs && self.digits.fit(says, &shown) {
+                break;
+            }
+        }
         match then {
             Then::Runs => self.running.push(terminal),
             Then::Ends => assert!(terminal.child.wait().unwrap().success()),
