@@ -2,38 +2,37 @@
 //!
 //! Synchronous, with the worker's buffers lent for the turn. Start reading at [`Connection::turn`].
 
+mod entering;
 mod judging;
+mod parting;
 
 use std::any::Any;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 use std::task::{Context, Poll, Waker};
 
-use pinwire_proto::code::{Code, Severity};
+use pinwire_proto::code::Code;
 use pinwire_proto::limits::Limits;
 use pinwire_proto::session::{Buffers, Disconnect, Event, Now, ReplyTo, Room, ServerSession, Wire};
-use pinwire_proto::trust::Entry;
 use pinwire_proto::wire::{Head, Reply};
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::TcpStream;
-use tracing::{debug, error, info, warn};
+use tracing::error;
 
 use crate::alarms::{Alarm, Alarms};
 use crate::command::Command;
-use crate::handler::{Body, Handler, Peer, Refusal, is_everybodys};
+use crate::handler::{Body, Handler, Peer, is_everybodys};
 use crate::inbox::{Address, Inbox};
 use crate::linger::Linger;
-use crate::members::Member;
 use crate::outbox::Outbox;
 use crate::refusing::{Refusing, Why};
 use crate::responder::{Desk, Responder, answer};
 use crate::stats::Counts;
 use crate::tasks::{Right, Tasks};
 use crate::totals::{Kept, Short};
-use crate::worker::{Shared, now};
 
 pub(crate) use judging::Judge;
 
@@ -180,56 +179,6 @@ impl<S> Connection<S> {
             Event::Command { head, body, to } => self.command(at, (head, body), to, replies),
             Event::Cancelled(flight) => self.tasks.abort(flight),
         }
-    }
-
-    fn connect<H>(&mut self, at: &Station<'_, H>, replies: &mut Vec<u8>)
-    where
-        H: Handler<State = S>,
-    {
-        let Some(judged) = self.session.take_judged() else { return };
-        let peer = Peer::new(judged, self.remote);
-        // Whoever is not let in yet takes nobody's place: `Limits::handshakes` bounds those.
-        let is_full = at.connections.fetch_add(1, Ordering::Relaxed) >= at.limits.connections;
-        let taken = match is_full {
-            true => Err(full(at.limits)),
-            false => self.join(at, peer),
-        };
-        if taken.is_err() {
-            at.connections.fetch_sub(1, Ordering::Relaxed);
-        }
-        match taken {
-            Ok((peer, state)) => {
-                at.judge.mention_others(&peer);
-                let peer = self.peer.insert(Arc::new(peer));
-                self.state = Some(state);
-                at.counts.admitted.one();
-                at.refusing.admitted(at.now.instant, self.remote);
-                debug!(peer = %self.remote, name = peer.name(), pin = %peer.pin(), "connected");
-                self.session.admit(replies);
-            }
-            Err(refusal) => self.refuse(at, &Why::NotTaken(&refusal), replies),
-        }
-    }
-
-    /// One of its entry's connections, if that and the handler take it.
-    fn join<H>(&self, at: &Station<'_, H>, peer: Peer) -> Result<(Peer, S), Refusal>
-    where
-        H: Handler<State = S>,
-    {
-        let member = Member { inbox: Arc::clone(at.inbox), address: at.address };
-        let number = at.judge.members.join(peer.entry(), member).ok_or_else(|| crowded(peer.entry()))?;
-        let peer = peer.numbered(number);
-        let taken = unpanicked(|| at.handler.connect(&peer)).unwrap_or_else(|| Err(broke()));
-        if taken.is_err() {
-            at.judge.members.leave(peer.pin(), number);
-        }
-        taken.map(|state| (peer, state))
-    }
-
-    fn refuse<H>(&mut self, at: &Station<'_, H>, why: &Why<'_>, replies: &mut Vec<u8>) {
-        let text = at.refusing.refuse(at.now, self.remote, why);
-        self.is_refused = true;
-        self.session.refuse(why.code(), &text, replies);
     }
 
     fn body<H>(&mut self, handler: &H, head: &Head<'_>, replies: &mut Vec<u8>)
@@ -425,47 +374,6 @@ impl<S> Connection<S> {
     pub(crate) fn wake(&self) {
         self.waker.wake_by_ref();
     }
-
-    /// The connection is over: its user learns why, and so does the log.
-    pub(crate) fn depart<H>(mut self, shared: &Shared<H>, counts: &Counts)
-    where
-        H: Handler<State = S>,
-    {
-        self.tasks.abort_all();
-        let why = self.session.ended().cloned().unwrap_or(Disconnect::Vanished);
-        match self.peer {
-            Some(_) => {
-                self.log(&why);
-                shared.refusing.admitted(now().instant, self.remote);
-            }
-            None if self.is_refused => {}
-            None => shared.refusing.ended(now(), self.remote, &why, self.session.has_hello()),
-        }
-        counts.ended(&why, self.peer.is_some());
-        if let Some(peer) = &self.peer {
-            shared.members.leave(peer.pin(), peer.number());
-        }
-        if let Some(state) = self.state.take() {
-            shared.connections.fetch_sub(1, Ordering::Relaxed);
-            unpanicked(|| shared.handler.disconnect(state, &why));
-        }
-    }
-
-    fn log(&self, why: &Disconnect) {
-        let (peer, name) = (self.remote, self.peer.as_ref().and_then(|peer| peer.name()));
-        match why {
-            Disconnect::Closed { code, text } => match code.severity() {
-                Severity::Info => info!(%peer, name, %code, text, "closed"),
-                Severity::Warn => warn!(%peer, name, %code, text, "closed"),
-                Severity::Error => error!(%peer, name, %code, text, "closed"),
-            },
-            Disconnect::Tls(failure) => info!(%peer, name, %failure, "closed"),
-            Disconnect::Peer
-            | Disconnect::Vanished
-            | Disconnect::HandshakeTimeout
-            | Disconnect::HandshakeDropped => debug!(%peer, name, ?why, "disconnected"),
-        }
-    }
 }
 
 /// What `user` returns; `None` if it panics. The panic's own message is the panic hook's to print.
@@ -474,20 +382,6 @@ pub(crate) fn unpanicked<R>(user: impl FnOnce() -> R) -> Option<R> {
     result.ok()
 }
 
-fn full(limits: &Limits) -> Refusal {
-    let text = format!("the server has its {} connections; try again later", limits.connections);
-    Refusal { code: Code::TooManyConnections, text }
-}
-
-fn crowded(entry: &Entry) -> Refusal {
-    let most = entry.connections.unwrap_or_default();
-    Refusal { code: Code::TooManyConnections, text: format!("its entry has its {most} connections already") }
-}
-
 fn forbidden(name: &str) -> String {
     format!("this client may not run {name}; HELP lists what it may")
-}
-
-fn broke() -> Refusal {
-    Refusal { code: Code::Failed, text: "the server could not take this connection".to_owned() }
 }

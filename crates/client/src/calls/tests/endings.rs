@@ -96,7 +96,7 @@ fn without_reconnecting_a_last_word_ends_everything() {
             [format!("1: closed {code} NotBegun"), format!("2: closed {code} NotBegun")]
         );
         story.call(3, "C");
-        assert_eq!(story.ended(), ["3: lost NotBegun"], "later calls say so");
+        assert_eq!(story.ended(), [format!("3: closed {code} NotBegun")], "later calls say so");
     }
 }
 
