@@ -76,6 +76,7 @@ impl Player {
     fn terminal(&self, who: &str, line: &str) -> Terminal {
         let who = if who.is_empty() { OPERATOR } else { who };
         let mut child = Command::new("python3")
+            .arg("-IS")
             .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sessions/terminal.py"))
             .args([env!("CARGO_BIN_EXE_pinwire"), &self.server.address, line])
             .env("PINWIRE_HOME", self.folder.path().join(who))
