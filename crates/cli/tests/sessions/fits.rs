@@ -35,7 +35,8 @@ impl Digits {
         }
         let before = self.0.clone();
         self.0.extend(learnt);
-        let says = self.0.iter().fold(says.to_owned(), |says, (page, real)| says.replace(page, &real[..BEGINNING]));
+        let says =
+            self.0.iter().fold(says.to_owned(), |says, (page, real)| says.replace(page, &real[..BEGINNING]));
         let is_fit = line_fits(&says, shown);
         if !is_fit {
             self.0 = before;

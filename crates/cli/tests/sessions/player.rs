@@ -109,7 +109,12 @@ impl Player {
     fn check(&mut self, what: &str, says: &[String], shown: &[String]) {
         let (page, text) = (&self.page, |lines: &[String]| lines.join("\n"));
         let is_fit = self.digits.fit(says, shown);
-        assert!(is_fit, "{page}: {what}\nthe page says:\n{}\nand this was shown:\n{}", text(says), text(shown));
+        assert!(
+            is_fit,
+            "{page}: {what}\nthe page says:\n{}\nand this was shown:\n{}",
+            text(says),
+            text(shown)
+        );
     }
 
     fn check_log(&mut self, says: &str) {
@@ -119,7 +124,12 @@ impl Player {
             Some(at) => self.told + at + 1,
             None => {
                 let is_heard = self.server.hear(&mut self.heard, fits);
-                assert!(is_heard, "{}: the log does not say:\n{says}\nbut:\n{}", self.page, self.heard.join("\n"));
+                assert!(
+                    is_heard,
+                    "{}: the log does not say:\n{says}\nbut:\n{}",
+                    self.page,
+                    self.heard.join("\n")
+                );
                 self.heard.len()
             }
         };
