@@ -25,7 +25,7 @@ pub(crate) fn wait<T>(
     said::error_line(code, text);
     output::remark(format_args!(
         "waiting until {server} lets this client in; Ctrl-C ends it\n{}\n\
-         and lets in by `pinwire trust approve {} --name NAME`",
+         whoever runs it lets this client in with `pinwire trust approve {} --name NAME`",
         compare(pin),
         beginning(pin)
     ));

@@ -172,3 +172,13 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_page_says_how_long_a_source_is_delayed() {
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/trust.md")).unwrap();
+    let (longest, known, day) = (LONGEST.as_secs(), LONGEST_KNOWN.as_secs(), DAY.as_secs() / 3_600);
+    let words = format!(
+        "at most {longest} s, and at most {known} s where a client was let in within the last {day} hours"
+    );
+    assert!(page.contains(&words), "{words}");
+}

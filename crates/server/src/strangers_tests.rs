@@ -206,3 +206,10 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_page_says_how_many_are_kept() {
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/trust.md")).unwrap();
+    let words = format!("keeps {MOST} strangers, {A_SOURCE} of one source");
+    assert!(page.contains(&words), "{words}");
+}

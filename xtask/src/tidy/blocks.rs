@@ -4,7 +4,7 @@ use super::Problems;
 use crate::markdown::{self, Block};
 use crate::repo::Repo;
 
-/// Who runs a block: `text` is for people alone, `console` is typed by crates/cli/tests/sessions.rs,
+/// Who runs a block: `text` is for people alone, `console` is typed by crates/cli/tests/sessions,
 /// `rust` is a doctest of the facade, `rust,no_run` is compiled there and run as a part of an example.
 pub(super) fn check(repo: &Repo) -> Result<Problems, String> {
     let facade = repo.text(FACADE)?;

@@ -30,7 +30,10 @@ fn wait(visitor: &Place, args: &[&str]) -> Waiting {
     assert!(line().contains("lets this client in; Ctrl-C ends it"));
     assert!(line().starts_with(&format!("your pin is {pin}; compare it with what its operator sees")));
     let beginning = &pin["spki-sha256:".len()..][..16];
-    assert_eq!(line(), format!("and lets in by `pinwire trust approve {beginning} --name NAME`\n"));
+    assert_eq!(
+        line(),
+        format!("whoever runs it lets this client in with `pinwire trust approve {beginning} --name NAME`\n")
+    );
     Waiting { child, err, pin }
 }
 

@@ -256,3 +256,10 @@ fn two_files_count_together() {
         "one came whole"
     );
 }
+
+#[test]
+fn the_page_says_how_long_a_file_settles() {
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/trust.md")).unwrap();
+    let words = format!("when it has been the same for {} ms", SETTLE.as_millis());
+    assert!(page.contains(&words), "{words}");
+}
