@@ -32,7 +32,7 @@ pub(crate) struct Serving {
     pub(crate) said: String,
     err: Option<JoinHandle<String>>,
     /// The same line by line, as it comes.
-    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "for stories of Linux"))]
+    #[cfg_attr(not(unix), expect(dead_code, reason = "for stories of Unix"))]
     errs: mpsc::Receiver<String>,
 }
 
@@ -185,7 +185,7 @@ impl Serving {
     }
 
     /// Waits for a line on standard error that has these words.
-    #[cfg(target_os = "linux")]
+    #[cfg(unix)]
     pub(crate) fn wait_for(&self, words: &str) {
         while !self.errs.recv_timeout(HANG).unwrap().contains(words) {}
     }
@@ -197,9 +197,14 @@ impl Serving {
     /// Tells it to end as an operator does, and waits for it.
     #[cfg(unix)]
     pub(crate) fn terminate(mut self) -> (Option<i32>, String) {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        self.signal("-TERM");
         self.stop()
+    }
+
+    #[cfg(unix)]
+    pub(crate) fn signal(&self, signal: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
     }
 }
 

@@ -12,6 +12,8 @@ mod documents;
 mod first_start;
 #[cfg(target_os = "linux")]
 mod full_disk;
+#[cfg(unix)]
+mod hangup;
 mod keys;
 mod last_words;
 mod library;

@@ -8,8 +8,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use pinwire_server::{
-    Code, Command, Identity, Limits, Responder, Router, Server, ServerConfig, ServerTls, Sha1, Stats, Stopper,
-    Tickets, TrustFile,
+    Code, Command, Identity, Limits, Responder, Router, Server, ServerConfig, ServerTls, Sha1, Stats,
+    Stopper, Tickets, TrustFile,
 };
 use pinwire_testkit::certificates;
 use tempfile::TempDir;
@@ -35,6 +35,8 @@ pub(crate) struct Editor {
     standings: Vec<watch::Sender<Standing>>,
     versions: watch::Sender<u64>,
     calls: u64,
+    /// How much of the text in force stands in the file, if it is a half.
+    half: Option<usize>,
     heard: Heard,
     crowds: Option<[JoinHandle<u64>; 2]>,
     server: (Stats, Stopper, JoinHandle<std::io::Result<()>>),
@@ -93,6 +95,7 @@ impl Editor {
             standings,
             versions,
             calls: 1,
+            half: None,
             heard: Heard::default(),
             crowds: Some(crowds),
             server,
@@ -119,65 +122,49 @@ impl Editor {
     /// second half is there before it has settled.
     pub(crate) fn replace_in_halves(&mut self) {
         self.good(|editor, text, half| {
-            editor.file.write_in_place(&text.as_bytes()[..half]);
-            editor.look();
+            editor.looked_after(|file| file.write_in_place(&text.as_bytes()[..half]));
             editor.file.append(&text.as_bytes()[half..]);
         });
     }
 
-    /// What is in force again, behind a bad version.
+    /// What is in force again, behind a bad version; behind its first half, by writing the second.
     pub(crate) fn mend(&mut self) {
-        let text = self.roll.good().0;
-        let is_slow = self.edit(|editor| editor.file.rename(text.as_bytes()));
-        self.hear_mended(is_slow);
+        let (text, half) = (self.roll.good().0, self.half.take());
+        let is_slow = self.edit(|editor| match half {
+            Some(half) => editor.file.append(&text.as_bytes()[half..]),
+            None => editor.file.rename(text.as_bytes()),
+        });
+        let entries = self.roll.len();
+        let said = format!(
+            "the trust file is in order again: the list of {entries} entries was in use all the time"
+        );
+        self.hear(&said, "", is_slow);
+        self.heard.mended += 1;
+        self.try_both();
     }
 
     /// A bad version. It is told of once, with its line; who is on is let in, and who is off is not.
     pub(crate) fn spoil(&mut self, kind: Bad) {
-        let mut errors = String::new();
-        let is_slow = self.edit(|editor| {
-            let mut bytes = || {
-                let (bytes, told) = editor.roll.bad(kind);
-                errors = told;
-                bytes
-            };
-            match kind {
-                Bad::Open => editor.file.rename_with(&bytes(), 0o666),
-                Bad::Folder => editor.file.become_folder(),
-                Bad::Itself => editor.file.link_to(NAME),
-                Bad::Dangling => editor.file.link_to("nowhere"),
-                Bad::Missing => editor.file.remove(),
-                _ => editor.file.rename(&bytes()),
-            }
+        let (bytes, told) = self.roll.bad(kind);
+        let is_slow = self.edit(|editor| match kind {
+            Bad::Half => editor.file.write_in_place(&bytes),
+            Bad::Open => editor.file.rename_with(&bytes, 0o666),
+            Bad::Folder => editor.file.become_folder(),
+            Bad::Itself => editor.file.link_to(NAME),
+            Bad::Dangling => editor.file.link_to("nowhere"),
+            Bad::Missing => editor.file.remove(),
+            Bad::Cut(_) | Bad::Empty | Bad::Garbage | Bad::Words => editor.file.rename(&bytes),
         });
-        let is_file = !errors.is_empty();
-        let told = match kind {
-            Bad::Folder => "a folder stands here",
-            // ELOOP, in the system's words.
-            Bad::Itself => "Too many levels of symbolic links",
-            Bad::Dangling | Bad::Missing => "it is not there",
-            _ => &errors,
-        };
-        self.hear_bad(told, is_slow);
-        if is_file {
-            self.file.touch();
-            self.look();
+        let entries = self.roll.len();
+        let said =
+            format!("the trust file is not in order and not used: the list of {entries} entries stays");
+        self.hear(&said, &told, is_slow);
+        self.heard.bad += 1;
+        self.half = (kind == Bad::Half).then_some(bytes.len());
+        if kind.is_file() {
+            self.looked_after(TrustedFile::touch);
         }
         self.try_both();
-    }
-
-    /// The first half of what is in force, cut within a line; once the server has told of it, the second.
-    pub(crate) fn spoil_by_half(&mut self) {
-        let text = self.roll.good().0;
-        let half = text.len() / 2;
-        let start = text[..half].rfind('\n').unwrap() + 1;
-        let line = 1 + text[..half].matches('\n').count();
-        let is_slow = self.edit(|editor| editor.file.write_in_place(&text.as_bytes()[..half]));
-        let told = format!("line {line}, column {}: the last line has no line end", half - start + 1);
-        self.hear_bad(&told, is_slow);
-        self.try_both();
-        let is_slow = self.edit(|editor| editor.file.append(&text.as_bytes()[half..]));
-        self.hear_mended(is_slow);
     }
 
     /// Stays until the follower has been through turns a second apart, which its writing beside the file shows; who
@@ -251,30 +238,15 @@ impl Editor {
         is_slow
     }
 
-    fn hear_bad(&mut self, told: &str, is_slow: bool) {
-        let entries = self.roll.len();
-        let said =
-            format!("the trust file is not in order and not used: the list of {entries} entries stays");
-        self.hear(&said, told, is_slow);
-        self.heard.bad += 1;
-    }
-
-    fn hear_mended(&mut self, is_slow: bool) {
-        let entries = self.roll.len();
-        let said = format!(
-            "the trust file is in order again: the list of {entries} entries was in use all the time"
-        );
-        self.hear(&said, "", is_slow);
-        self.heard.mended += 1;
-        self.try_both();
-    }
-
     /// The server's next word must be this one.
     fn hear(&mut self, said: &str, told: &str, is_slow: bool) {
         loop {
             self.pump(said, |editor| !editor.words.is_empty());
             let word = self.words.pop_front().unwrap();
-            if word.message == said && word.errors.starts_with(told) && word.errors.is_empty() == told.is_empty() {
+            if word.message == said
+                && word.errors.starts_with(told)
+                && word.errors.is_empty() == told.is_empty()
+            {
                 return;
             }
             assert!(is_slow, "edit {}: {said:?} {told:?} was expected, not {word:?}", self.heard.edits);
@@ -288,12 +260,13 @@ impl Editor {
         self.heard.bad += u64::from(!word.errors.is_empty());
     }
 
-    /// Waits for a look of the server.
-    fn look(&mut self) {
+    /// Does it and waits for a look of the server.
+    fn looked_after(&mut self, act: impl FnOnce(&TrustedFile)) {
         while let Ok(news) = self.news.try_recv() {
             self.take(news);
         }
         let looks = self.looks;
+        act(&self.file);
         self.pump("a look", |editor| editor.looks > looks);
     }
 
@@ -327,8 +300,9 @@ impl Editor {
     }
 
     fn pump(&mut self, what: &str, is_there: impl Fn(&Editor) -> bool) {
+        let end = Instant::now() + HANG;
         while !is_there(self) {
-            let news = self.news.recv_timeout(HANG);
+            let news = self.news.recv_timeout(end.saturating_duration_since(Instant::now()));
             self.take(news.unwrap_or_else(|_| panic!("edit {}: never: {what}", self.heard.edits)));
         }
     }

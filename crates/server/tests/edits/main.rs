@@ -39,17 +39,14 @@ fn nobody_is_wronged_by_an_edit_good_or_bad() {
             _ => editor.replace(),
         }
         editor.spoil(cut());
-        let is_first = round / 4 < KINDS.len();
-        match KINDS[round / 4 % KINDS.len()] {
-            _ if round % 4 != 3 => editor.spoil(cut()),
-            Bad::Half => editor.spoil_by_half(),
-            kind => editor.spoil(kind),
-        }
-        // A second and more, in which nothing is said again: of a file, and of what is none.
-        if round == 0 || (round % 4 == 3 && is_first && kind_lasts(KINDS[round / 4 % KINDS.len()])) {
+        let kind = if round % 4 == 3 { KINDS[round / 4 % KINDS.len()] } else { cut() };
+        editor.spoil(kind);
+        // Once each, and of a file as of what is none.
+        let is_first = round < 4 * KINDS.len();
+        if round == 0 || (is_first && matches!(kind, Bad::Empty | Bad::Folder | Bad::Itself)) {
             editor.linger();
         }
-        if round % 5 == 0 {
+        if kind == Bad::Half || round % 5 == 0 {
             editor.mend();
         }
         if editor.edits() >= wanted {
@@ -58,10 +55,6 @@ fn nobody_is_wronged_by_an_edit_good_or_bad() {
     }
     let figures = editor.end();
     println!("{figures}, in {:.1?}", began.elapsed());
-}
-
-fn kind_lasts(kind: Bad) -> bool {
-    matches!(kind, Bad::Empty | Bad::Folder | Bad::Itself)
 }
 
 /// Enough to cut a line at each of its bytes and to see every kind of bad version twice.

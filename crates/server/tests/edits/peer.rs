@@ -16,9 +16,9 @@ use crate::crowd::unix;
 pub(crate) struct Guest {
     pub(crate) name: String,
     pub(crate) pin: Pin,
-    identity: Identity,
-    /// Of those who come back with sessions.
-    tls: Option<ClientTls>,
+    tls: ClientTls,
+    /// Whether it comes back with sessions.
+    resumes: bool,
     /// So many from one address would wait for its share of the handshakes, and use up its ports.
     from: Ipv4Addr,
 }
@@ -38,9 +38,9 @@ impl Guest {
         let (certificate, key) = certificates::good(unix());
         let identity = Identity::from_pem(certificate.as_bytes(), key.as_bytes()).unwrap();
         let pin = Pin::Spki(identity.certificate().unwrap().digests.spki);
-        let tls = (number % 2 == 0).then(|| ClientTls::new(Some(&identity)).unwrap());
+        let (tls, resumes) = (ClientTls::new(Some(&identity)).unwrap(), number % 2 == 0);
         let from = Ipv4Addr::new(127, 0, 1, u8::try_from(number + 1).unwrap());
-        Guest { name, pin, identity, tls, from }
+        Guest { name, pin, tls, resumes, from }
     }
 
     /// Connects; the code if it is refused.
@@ -49,9 +49,10 @@ impl Guest {
         socket.bind((self.from, 0).into()).unwrap();
         let socket = socket.connect(server).await.unwrap();
         socket.set_nodelay(true).unwrap();
-        let new = || ClientTls::new(Some(&self.identity)).unwrap();
-        let tls = self.tls.clone().unwrap_or_else(new).at(unix());
-        let mut session = ClientSession::new(&tls).unwrap();
+        if !self.resumes {
+            self.tls.forget_sessions();
+        }
+        let mut session = ClientSession::new(&self.tls.at(unix())).unwrap();
         session.trust_server();
         let mut peer = Peer { socket, session, asked: 0 };
         match peer.event().await {

@@ -57,6 +57,13 @@ pub(crate) const KINDS: [Bad; 9] = [
     Bad::Dangling,
 ];
 
+impl Bad {
+    /// Whether the server opens it, which shows that it has looked.
+    pub(crate) fn is_file(self) -> bool {
+        !matches!(self, Bad::Folder | Bad::Itself | Bad::Dangling | Bad::Missing)
+    }
+}
+
 impl Roll {
     pub(crate) fn new(steady: Vec<Pin>, members: Vec<Pin>) -> Roll {
         let half = members.len() / 2;
@@ -101,12 +108,13 @@ impl Roll {
         (text, last)
     }
 
-    /// A bad version's bytes, of a kind that is a file, and how the error begins that is told of it.
+    /// A bad version's bytes, if it has any, and how the error begins that is told of it.
     pub(crate) fn bad(&self, kind: Bad) -> (Vec<u8>, String) {
         let (mut lines, last) = self.wrong();
         match kind {
             Bad::Cut(bytes) => {
-                let errors = format!("line {}, column {}: the last line has no line end", lines.len() + 1, bytes + 1);
+                let errors =
+                    format!("line {}, column {}: the last line has no line end", lines.len() + 1, bytes + 1);
                 (format!("{}{}", lines.concat(), &last[..bytes]).into(), errors)
             }
             Bad::Empty => (Vec::new(), "it has no bytes".to_owned()),
@@ -119,8 +127,23 @@ impl Roll {
                 (lines.concat().into(), "line 8, column 1: ".to_owned())
             }
             Bad::Open => (lines.concat().into(), "others may write it (mode 0666)".to_owned()),
-            Bad::Folder | Bad::Itself | Bad::Dangling | Bad::Missing | Bad::Half => unreachable!("{kind:?}"),
+            Bad::Half => self.half(),
+            Bad::Folder => (Vec::new(), "a folder stands here".to_owned()),
+            // ELOOP, in the system's words.
+            Bad::Itself => (Vec::new(), "Too many levels of symbolic links".to_owned()),
+            Bad::Dangling | Bad::Missing => (Vec::new(), "it is not there".to_owned()),
         }
+    }
+
+    /// The first half of what is in force, which ends within a line.
+    fn half(&self) -> (Vec<u8>, String) {
+        let mut text = self.good().0;
+        text.truncate(text.len() / 2);
+        let (before, last) = text.rsplit_once('\n').unwrap();
+        assert_ne!(last, "");
+        let (line, column) = (before.lines().count() + 1, last.len() + 1);
+        let told = format!("line {line}, column {column}: the last line has no line end");
+        (text.into(), told)
     }
 
     /// The lines of all members and of half of the steady, and one more, of a member that is off.
