@@ -18,6 +18,8 @@ mod first_start;
 mod flood;
 #[cfg(target_os = "linux")]
 mod full_disk;
+#[cfg(unix)]
+mod hangup;
 mod keys;
 mod last_words;
 mod library;
