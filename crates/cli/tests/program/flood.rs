@@ -1,7 +1,7 @@
 //! Strangers, one after the other or ten thousand at once: what is remembered of them, and for how long.
 
 use std::fs;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Instant;
 
@@ -41,7 +41,7 @@ fn who_waits_still_waits_after_a_restart_and_a_kill() {
     until(|| pending(&place).is_empty());
 }
 
-/// `PINWIRE_STRANGERS=10000 cargo test -p pinwire-cli --test program flood` is the whole of it.
+/// `cargo test -p pinwire-cli --test program flood -- --nocapture` tells what became of them.
 #[test]
 fn a_flood_of_strangers_from_one_source_hides_nobody_and_fills_nothing() {
     let place = Place::new();
@@ -51,8 +51,8 @@ fn a_flood_of_strangers_from_one_source_hides_nobody_and_fills_nothing() {
     assert_eq!(honest(&before).as_deref(), Some("unfamiliar-certificate"));
     let (begin, calm) = (Instant::now(), resident(&server));
 
-    let count = count();
-    let (refused, closed) = flood(&server.address, count);
+    let (refused, closed) = flood(&server.address);
+    assert_eq!(refused + closed, STRANGERS);
     assert_eq!(honest(&after).as_deref(), Some("unfamiliar-certificate"));
     place.ok(&["call", "PING", "-s", &server.address]);
     let grown = resident(&server).saturating_sub(calm);
@@ -66,7 +66,7 @@ fn a_flood_of_strangers_from_one_source_hides_nobody_and_fills_nothing() {
     let log = server.terminate().1;
     let lines = log.lines().filter(|line| line.contains("127.0.0.3")).count();
     println!(
-        "{count} strangers in {:?}: {refused} read why, {closed} closed at accept; {floods} remembered; \
+        "{STRANGERS} strangers in {:?}: {refused} read why, {closed} closed at accept; {floods} remembered; \
          {grown} KiB more; {lines} log lines\n{}",
         begin.elapsed(),
         log.lines().last().unwrap()
@@ -81,12 +81,12 @@ fn a_flood_of_strangers_from_one_source_hides_nobody_and_fills_nothing() {
 
 /// So many strangers from 127.0.0.3, each with a key of its own, more at a time than the server delays of one source.
 /// How many read why they are refused, and how many are closed without words.
-fn flood(address: &str, count: usize) -> (u64, u64) {
-    let (next, refused, closed) = (AtomicUsize::new(0), AtomicU64::new(0), AtomicU64::new(0));
+fn flood(address: &str) -> (u64, u64) {
+    let [next, refused, closed] = [0; 3].map(AtomicU64::new);
     thread::scope(|scope| {
-        for _ in 0..AT_A_TIME.min(count) {
+        for _ in 0..AT_A_TIME {
             scope.spawn(|| {
-                while next.fetch_add(1, Ordering::Relaxed) < count {
+                while next.fetch_add(1, Ordering::Relaxed) < STRANGERS {
                     let stranger = certificates::stranger(now());
                     let ended = match Peer::knock([127, 0, 0, 3], address, &stranger).refusal() {
                         Some(code) => {
@@ -103,9 +103,7 @@ fn flood(address: &str, count: usize) -> (u64, u64) {
     (refused.into_inner(), closed.into_inner())
 }
 
-fn count() -> usize {
-    std::env::var("PINWIRE_STRANGERS").map_or(1_000, |count| count.parse().unwrap())
-}
+const STRANGERS: u64 = 10_000;
 
 /// Of one source 256 are delayed, and 64 are in their handshake.
 const AT_A_TIME: usize = 360;
