@@ -75,8 +75,18 @@ fn a_flood_of_strangers_from_one_source_hides_nobody_and_fills_nothing() {
     assert!(u64::try_from(lines).unwrap() <= 13 * minutes, "{log}");
     assert!(u64::try_from(log.lines().count()).unwrap() <= 13 * minutes + 8, "{log}");
     assert!(grown < 64 * 1_024, "{grown} KiB");
-    let counted = format!("unfamiliar-certificate {}, source-penalised {closed};", refused + 2);
-    assert!(log.contains(&counted), "{counted}: {log}");
+    let last = log.lines().last().unwrap();
+    assert!(last.contains(&format!("unfamiliar-certificate {},", refused + 2)), "{refused}: {last}");
+    // Whoever is slow with its hello makes way for others of its source: under load that may be one of these.
+    let wordless =
+        ["source-penalised", "handshakes dropped"].map(|what| counted(last, what)).iter().sum::<u64>();
+    assert_eq!(wordless, closed, "{last}");
+}
+
+/// The number beside these words in the last log line.
+fn counted(last: &str, what: &str) -> u64 {
+    let words = last.split([';', ',']).find(|words| words.contains(what)).unwrap_or_default();
+    words.split(' ').find_map(|word| word.parse().ok()).unwrap_or(0)
 }
 
 /// So many strangers from 127.0.0.3, each with a key of its own, more at a time than the server delays of one source.
