@@ -174,6 +174,12 @@ impl<H: Handler> Worker<H> {
         }
     }
 
+    /// Whom the list lets in now has waited long enough, and so have those of its source: their failures are forgiven.
+    pub(crate) fn forgive_delayed(&self) {
+        let now = now().instant;
+        self.floor.borrow_mut().handshakes.forgive(now, |source| self.shared.refusing.is_free(now, source));
+    }
+
     /// Whoever is delayed does not delay the stop: that would be a way to put it off.
     pub(crate) fn clear_delayed(&self) {
         let delayed = self.floor.borrow_mut().handshakes.clear_delayed();

@@ -2,6 +2,7 @@
 //! Fair by source: one that crowds keeps no other out. Knows no socket and no clock.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::mem;
 use std::time::Instant;
 
 use crate::handshakes::Source;
@@ -64,6 +65,19 @@ impl<W> Delays<W> {
         self.take(source, BTreeMap::pop_first)
     }
 
+    /// Of sources that need not wait any more everybody's time has come, in the order in which it would have.
+    pub(crate) fn forgive(&mut self, now: Instant, is_forgiven: impl Fn(Source) -> bool) {
+        let forgiven: Vec<_> = self.sources.keys().copied().filter(|source| is_forgiven(*source)).collect();
+        for source in forgiven {
+            let crowd = self.change(source, mem::take);
+            crowd.keys().for_each(|moment| _ = self.moments.remove(moment));
+            for who in crowd.into_values() {
+                let displaced = self.wait(now, source, who);
+                debug_assert!(displaced.is_none(), "they had their room");
+            }
+        }
+    }
+
     /// When the earliest's time comes.
     pub(crate) fn earliest(&self) -> Option<Instant> {
         self.moments.first_key_value().map(|((until, _), _)| *until)
@@ -117,6 +131,19 @@ mod tests {
         let mut due = |after| std::iter::from_fn(|| delays.next(now + after * SECOND)).collect::<Vec<_>>();
         assert_eq!(due(1), [(source(2), 1), (source(1), 3)]);
         assert_eq!(due(9), [(source(1), 2), (source(1), 0)]);
+        assert!(delays.moments.is_empty() && delays.sources.is_empty() && delays.crowds.is_empty());
+    }
+
+    #[test]
+    fn a_source_that_is_forgiven_comes_at_once_and_others_at_their_moments() {
+        let (mut delays, now) = (Delays::new(4, 8), Instant::now());
+        for (who, (after, from)) in [(5, 1), (3, 1), (4, 2)].into_iter().enumerate() {
+            assert_eq!(delays.wait(now + after * SECOND, source(from), who), None);
+        }
+        delays.forgive(now, |forgiven| forgiven == source(1));
+        let mut due = |after| std::iter::from_fn(|| delays.next(now + after * SECOND)).collect::<Vec<_>>();
+        assert_eq!(due(0), [(source(1), 1), (source(1), 0)]);
+        assert_eq!((due(3), due(4)), (vec![], vec![(source(2), 2)]));
         assert!(delays.moments.is_empty() && delays.sources.is_empty() && delays.crowds.is_empty());
     }
 

@@ -152,6 +152,11 @@ impl<W> Handshakes<W> {
         self.delays.wait(until, source, who)
     }
 
+    /// Whoever is delayed and of a source that need not wait any more arrives at `now`.
+    pub(crate) fn forgive(&mut self, now: Instant, is_forgiven: impl Fn(Source) -> bool) {
+        self.delays.forgive(now, is_forgiven);
+    }
+
     /// When the first of those who are delayed arrives.
     pub(crate) fn earliest(&self) -> Option<Instant> {
         self.delays.earliest()

@@ -113,6 +113,11 @@ impl Refusing {
         self.penalties().delay(now, source)
     }
 
+    /// Whether a newcomer of this source need not wait now.
+    pub(crate) fn is_free(&self, now: Instant, source: Source) -> bool {
+        self.penalties().delay(now, source).is_zero()
+    }
+
     /// A newcomer was closed at accept, for others of its source wait.
     pub(crate) fn penalised(&self, now: Instant, source: Source, peer: SocketAddr) {
         if self.penalties().closed(now, source) {

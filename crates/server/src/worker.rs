@@ -229,7 +229,10 @@ impl<H: Handler> Worker<H> {
             Post::Close(address, code, text) => {
                 self.with(address, |connection| connection.close_with(code, &text));
             }
-            Post::Trust => self.judge_all(),
+            Post::Trust => {
+                self.judge_all();
+                self.forgive_delayed();
+            }
             Post::Alarm => {}
         }
     }

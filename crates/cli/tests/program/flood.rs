@@ -1,7 +1,7 @@
 //! Strangers, one after the other or ten thousand at once: what is remembered of them, and for how long.
 
 use std::fs;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Instant;
 
@@ -41,7 +41,7 @@ fn who_waits_still_waits_after_a_restart_and_a_kill() {
     until(|| pending(&place).is_empty());
 }
 
-/// `PINWIRE_STRANGERS=10000 cargo test -p pinwire-cli --test program flood` is the whole of it.
+/// `cargo test -p pinwire-cli --test program flood -- --nocapture` tells what became of them.
 #[test]
 fn a_flood_of_strangers_from_one_source_hides_nobody_and_fills_nothing() {
     let place = Place::new();
@@ -51,8 +51,8 @@ fn a_flood_of_strangers_from_one_source_hides_nobody_and_fills_nothing() {
     assert_eq!(honest(&before).as_deref(), Some("unfamiliar-certificate"));
     let (begin, calm) = (Instant::now(), resident(&server));
 
-    let count = count();
-    let (refused, closed) = flood(&server.address, count);
+    let (refused, closed) = flood(&server.address);
+    assert_eq!(refused + closed, STRANGERS);
     assert_eq!(honest(&after).as_deref(), Some("unfamiliar-certificate"));
     place.ok(&["call", "PING", "-s", &server.address]);
     let grown = resident(&server).saturating_sub(calm);
@@ -66,7 +66,7 @@ fn a_flood_of_strangers_from_one_source_hides_nobody_and_fills_nothing() {
     let log = server.terminate().1;
     let lines = log.lines().filter(|line| line.contains("127.0.0.3")).count();
     println!(
-        "{count} strangers in {:?}: {refused} read why, {closed} closed at accept; {floods} remembered; \
+        "{STRANGERS} strangers in {:?}: {refused} read why, {closed} closed at accept; {floods} remembered; \
          {grown} KiB more; {lines} log lines\n{}",
         begin.elapsed(),
         log.lines().last().unwrap()
@@ -75,18 +75,28 @@ fn a_flood_of_strangers_from_one_source_hides_nobody_and_fills_nothing() {
     assert!(u64::try_from(lines).unwrap() <= 13 * minutes, "{log}");
     assert!(u64::try_from(log.lines().count()).unwrap() <= 13 * minutes + 8, "{log}");
     assert!(grown < 64 * 1_024, "{grown} KiB");
-    let counted = format!("unfamiliar-certificate {}, source-penalised {closed};", refused + 2);
-    assert!(log.contains(&counted), "{counted}: {log}");
+    let last = log.lines().last().unwrap();
+    assert!(last.contains(&format!("unfamiliar-certificate {},", refused + 2)), "{refused}: {last}");
+    // Whoever is slow with its hello makes way for others of its source: under load that may be one of these.
+    let wordless =
+        ["source-penalised", "handshakes dropped"].map(|what| counted(last, what)).iter().sum::<u64>();
+    assert_eq!(wordless, closed, "{last}");
+}
+
+/// The number beside these words in the last log line.
+fn counted(last: &str, what: &str) -> u64 {
+    let words = last.split([';', ',']).find(|words| words.contains(what)).unwrap_or_default();
+    words.split(' ').find_map(|word| word.parse().ok()).unwrap_or(0)
 }
 
 /// So many strangers from 127.0.0.3, each with a key of its own, more at a time than the server delays of one source.
 /// How many read why they are refused, and how many are closed without words.
-fn flood(address: &str, count: usize) -> (u64, u64) {
-    let (next, refused, closed) = (AtomicUsize::new(0), AtomicU64::new(0), AtomicU64::new(0));
+fn flood(address: &str) -> (u64, u64) {
+    let [next, refused, closed] = [0; 3].map(AtomicU64::new);
     thread::scope(|scope| {
-        for _ in 0..AT_A_TIME.min(count) {
+        for _ in 0..AT_A_TIME {
             scope.spawn(|| {
-                while next.fetch_add(1, Ordering::Relaxed) < count {
+                while next.fetch_add(1, Ordering::Relaxed) < STRANGERS {
                     let stranger = certificates::stranger(now());
                     let ended = match Peer::knock([127, 0, 0, 3], address, &stranger).refusal() {
                         Some(code) => {
@@ -103,9 +113,7 @@ fn flood(address: &str, count: usize) -> (u64, u64) {
     (refused.into_inner(), closed.into_inner())
 }
 
-fn count() -> usize {
-    std::env::var("PINWIRE_STRANGERS").map_or(1_000, |count| count.parse().unwrap())
-}
+const STRANGERS: u64 = 10_000;
 
 /// Of one source 256 are delayed, and 64 are in their handshake.
 const AT_A_TIME: usize = 360;

@@ -109,6 +109,24 @@ fn a_stop_does_not_wait_for_those_who_are_delayed() {
     assert_eq!(stats.snapshot().turned_away, 1);
 }
 
+/// Behind a NAT several wait for approval, and their tries together cost more than comes back: whoever is approved is
+/// not to sit out the delay that its neighbours' tries earned it.
+#[test]
+fn whoever_is_approved_while_it_is_delayed_is_in_at_once() {
+    let (client, stranger) = (certificates::good(now()), certificates::stranger(now()));
+    let server = start(&client, Limits::default());
+    storm(server.address, &stranger, 30);
+    let mut delayed = knock(server.address, &stranger);
+    while server.stats.snapshot().delayed == 0 {
+        std::thread::yield_now();
+    }
+    let begin = std::time::Instant::now();
+    server.trust.replace(trusting(&[&client, &stranger]));
+    assert_eq!(delayed.event(), ClientEvent::Greeting(Greeting::Ok));
+    // Its delay is the longest, 5 s, of which hardly any has passed.
+    assert!(begin.elapsed() < std::time::Duration::from_secs(3), "{:?}", begin.elapsed());
+}
+
 #[test]
 fn a_stranger_waits_for_approval_and_gets_in_by_it() {
     let (client, stranger) = (certificates::good(now()), certificates::stranger(now()));
