@@ -55,6 +55,8 @@ pub(crate) struct Connection<S> {
     progress: Progress,
     /// Whether it was refused: the log and its source's account have that.
     is_refused: bool,
+    /// Whether the log heard that it may not run what it asked for.
+    is_forbidding_said: bool,
 }
 
 // Small state is also speed: at a thousand connections cache misses rule. rustls's own state, some 5 KB, is
@@ -116,6 +118,7 @@ impl<S> Connection<S> {
             kept: Kept::default(),
             progress: Progress::Silent,
             is_refused: false,
+            is_forbidding_said: false,
         }
     }
 
@@ -187,7 +190,9 @@ impl<S> Connection<S> {
     {
         let (Some(state), Some(peer)) = (&mut self.state, &self.peer) else { return };
         let name = head.name();
-        if !peer.may(name, handler.registered(name).as_ref()) {
+        let registered = handler.registered(name);
+        if !peer.may(name, registered.as_ref()) {
+            self.mention_forbidden(registered.as_ref());
             return self.session.refuse_body(Code::NotPermitted, &forbidden(name), replies);
         }
         match unpanicked(|| handler.body(state, head)) {
@@ -210,6 +215,7 @@ impl<S> Connection<S> {
         let (handler, name) = (at.handler, head.name());
         let registered = handler.registered(name);
         if !peer.may(name, registered.as_ref()) {
+            self.mention_forbidden(registered.as_ref());
             return self.session.error(&to, replies, Code::NotPermitted, &forbidden(name));
         }
         let right = || Right::of(registered.as_ref(), is_everybodys(name));

@@ -4,7 +4,8 @@
 use std::process::Command;
 
 use pinwire_proto::identity::{Generated, Identity, KeyKind, generate};
-use rcgen::{KeyPair, SigningKey};
+use rcgen::{CertificateParams, DistinguishedName, DnType, DnValue, KeyPair, SigningKey};
+use time::OffsetDateTime;
 
 /// A certificate and its private key, both PEM.
 pub type Pair = (String, String);
@@ -17,6 +18,18 @@ pub fn good(now: i64) -> Pair {
 /// As good as any, and on nobody's list.
 pub fn stranger(now: i64) -> Pair {
     make("stranger", now)
+}
+
+/// Valid for a year around `now`; its common name is any text of any length, as no `keygen` makes it.
+pub fn called(subject: &str, now: i64) -> Pair {
+    let time = |unix| OffsetDateTime::from_unix_timestamp(unix).expect("a time of this century");
+    let mut params = CertificateParams::default();
+    params.distinguished_name = DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, DnValue::Utf8String(subject.to_owned()));
+    (params.not_before, params.not_after) = (time(now - YEAR / 2), time(now + YEAR / 2));
+    let key = KeyPair::generate().expect("randomness");
+    let certificate = params.self_signed(&key).expect("its own key signs it");
+    (certificate.pem(), key.serialize_pem())
 }
 
 /// Ends with the second `last`, and began a year and a day before.

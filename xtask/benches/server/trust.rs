@@ -106,9 +106,12 @@ impl Round {
     fn run(mut self) -> Result<String, String> {
         let put = Batch::of(1, &Request::new("PUT").arg("employees/1-A").body(BODY))?;
         self.peers[0].send(&put, &mut self.room)?;
+        while self.peers[0].owed() > 0 {
+            self.wait(None)?;
+        }
         let get = Batch::new(1)?;
-        for number in 1..self.peers.len() {
-            self.peers[number].send(&get, &mut self.room)?;
+        for peer in &mut self.peers {
+            peer.send(&get, &mut self.room)?;
         }
         let warm = Instant::now() + WARM;
         while Instant::now() < warm {
@@ -205,6 +208,7 @@ impl Server {
         let mut child = pinwire(program, &home, ["serve", "--listen", "127.0.0.1:0", "--store", "memory"])
             .args(["--log", "error"])
             .stdout(Stdio::piped())
+            .stderr(Stdio::null())
             .spawn()
             .map_err(|why| format!("the program cannot be started: {why}"))?;
         let lines = BufReader::new(child.stdout.take().ok_or("the program has no pipe")?).lines();

@@ -32,7 +32,7 @@ pub(crate) struct Serving {
     pub(crate) said: String,
     err: Option<JoinHandle<String>>,
     /// The same line by line, as it comes.
-    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "for stories of Linux"))]
+    #[cfg_attr(not(unix), expect(dead_code, reason = "for stories of Unix"))]
     errs: mpsc::Receiver<String>,
 }
 
@@ -103,6 +103,15 @@ impl Place {
         let mut program = self.program();
         program.arg("serve").args(args);
         Serving::start(program)
+    }
+
+    /// A server with one worker, whatever this machine has: what workers have a share of has its limits once.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn serve_with_one_worker(&self, args: &[&str]) -> Serving {
+        let first = "$(taskset -cp $$ | sed 's/.*: //; s/[,-].*//')";
+        let mut shell = self.shell(&format!("exec taskset -c {first} \"$0\" serve \"$@\""));
+        shell.args(args);
+        Serving::start(shell)
     }
 
     /// The library's client of the server at this address, as the program would be.
@@ -185,9 +194,14 @@ impl Serving {
     }
 
     /// Waits for a line on standard error that has these words.
-    #[cfg(target_os = "linux")]
-    pub(crate) fn wait_for(&self, words: &str) {
-        while !self.errs.recv_timeout(HANG).unwrap().contains(words) {}
+    #[cfg(unix)]
+    pub(crate) fn wait_for(&self, words: &str) -> String {
+        loop {
+            let line = self.errs.recv_timeout(HANG).unwrap();
+            if line.contains(words) {
+                return line;
+            }
+        }
     }
 
     pub(crate) fn process(&self) -> u32 {
@@ -197,9 +211,14 @@ impl Serving {
     /// Tells it to end as an operator does, and waits for it.
     #[cfg(unix)]
     pub(crate) fn terminate(mut self) -> (Option<i32>, String) {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        self.signal("-TERM");
         self.stop()
+    }
+
+    #[cfg(unix)]
+    pub(crate) fn signal(&self, signal: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
     }
 }
 

@@ -1,14 +1,16 @@
 //! A connection that is in, judged again: by another list, or because its time has come.
 
+use std::mem;
 use std::sync::Arc;
 
 use pinwire_proto::code::Code;
 use pinwire_proto::session::{Now, ReplyTo};
 use pinwire_proto::trust::{Entry, Refusal, TrustList, judge_again};
+use tracing::warn;
 
 use super::Connection;
 use crate::doubles::Doubles;
-use crate::handler::Peer;
+use crate::handler::{Peer, Registered};
 use crate::members::Members;
 
 /// What judges connections: a worker's copy of the list.
@@ -60,11 +62,23 @@ impl<S> Connection<S> {
     /// From now on `entry` is its own: what it has under way and may not run any more ends.
     fn belong(&mut self, entry: &Arc<Entry>, judge: Judge<'_>) {
         let Some(peer) = &mut self.peer else { return };
+        self.is_forbidding_said = false;
         judge.mention_others(peer);
         judge.members.change(peer.pin(), &entry.pin, peer.number());
         *peer = Arc::new(Peer::clone(peer).under(Arc::clone(entry)));
         for to in self.tasks.not_permitted(entry) {
+            self.mention_forbidden(None);
             self.forbid(&to);
+        }
+    }
+
+    /// A command is not permitted. Under an entry the log hears of a connection's first alone: of each it would be a
+    /// client's to fill. What is not `registered` is not named, for the client chose the word.
+    pub(super) fn mention_forbidden(&mut self, registered: Option<&Registered<'_>>) {
+        if !mem::replace(&mut self.is_forbidding_said, true) {
+            let (name, code) = (self.peer.as_ref().and_then(|peer| peer.name()), Code::NotPermitted);
+            let command = registered.map(|registered| registered.name);
+            warn!(peer = %self.remote, name, %code, command, "refused a command");
         }
     }
 
