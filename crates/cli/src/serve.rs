@@ -46,8 +46,8 @@ pub(crate) struct ServeArgs {
     /// Take SHA-1 thumbprints (40 hexadecimal digits) in the trust file too; SHA-1 is weak
     #[arg(long)]
     accept_sha1: bool,
-    /// Handshakes of a client's address that may fail in a row before it is delayed. Where all clients come from one
-    /// address, a proxy's, say: 4294967295, and nobody is
+    /// How many handshakes from one address may fail in a row before its next ones are delayed; 4294967295 delays
+    /// nobody, for a server behind a proxy, to which all come from one address
     #[arg(long, value_name = "N", default_value_t = Limits::default().failures)]
     failures: u32,
     /// What a client reads that is not let in: the reason in words too, or its code alone

@@ -89,7 +89,7 @@ pub(crate) const PREAMBLE: &str = "\
 ";
 
 /// What is said behind every change.
-const FOLLOWS: &str = "a server that follows the file has it within a second";
+const FOLLOWS: &str = "a server that follows the file acts on it within a second";
 
 const EXAMPLES: &str = "\
 Examples:

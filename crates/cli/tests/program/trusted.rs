@@ -33,7 +33,7 @@ fn who_is_added_gets_in_and_who_is_removed_does_not_stay() {
     let who = || alice.run(&["call", "WHOAMI", "-s", &server.address]);
     assert_eq!(who().status, 3);
     let added = place.run(&["trust", "add", "alice.crt", "--name", "alice"]);
-    assert!(added.err.contains("a server that follows the file has it within a second"), "{}", added.err);
+    assert!(added.err.contains("a server that follows the file acts on it within a second"), "{}", added.err);
     until(|| who().status == 0);
     assert!(who().out().starts_with("name: alice\n"));
     place.ok(&["trust", "remove", "alice"]);
