@@ -26,6 +26,9 @@ fn who_waits_still_waits_after_a_restart_and_a_kill() {
 
     let server = place.serve();
     assert!(place.ok(&["trust", "pending"]).starts_with(&pin(&stranger)), "before it comes again");
+    // Whoever comes before the server has read its file begins anew.
+    let follows = format!("process {},", server.process());
+    until(|| place.run(&["trust", "status"]).out().contains(&follows));
     assert_eq!(knock(&server), "unfamiliar-certificate");
     assert_eq!(server.terminate().0, Some(0)); // less than a second after
 
