@@ -23,7 +23,7 @@ fn whoever_is_approved_at_one_terminal_is_in_at_the_other() {
         let pin = carol.ok(&["keygen"]).trim().to_owned();
         let mut waiting = Terminal::open(&carol, &format!("call WHOAMI -s {} --wait", server.address));
         waiting.read_until(&format!("your pin is {pin}; compare it"));
-        let line = waiting.read_until("and lets in by `pinwire trust approve ");
+        let line = waiting.read_until("lets this client in with `pinwire trust approve ");
         let beginning = line.split("approve ").nth(1).unwrap().split(' ').next().unwrap();
 
         let shown = || at_terminal(&place, "trust pending", "").out();
