@@ -61,7 +61,13 @@ fn beginning(pin: &Pin) -> String {
 
 fn goes_on(error: &Error) -> bool {
     match error {
-        Error::Refused { code, .. } => is_unfamiliar(code),
+        // The last two are a server that restarts, and one that is full for a while.
+        Error::Refused { code, .. } => {
+            is_unfamiliar(code)
+                || [Code::ShuttingDown, Code::TooManyConnections]
+                    .iter()
+                    .any(|passing| passing.as_str() == code)
+        }
         Error::NotReachable { .. } | Error::NoHandshake { .. } | Error::TimedOut { .. } => true,
         Error::Lost { .. } => true,
         _ => false,

@@ -1,6 +1,6 @@
 //! Files that are never seen half written, and never lost to another program that writes the same one.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, IsTerminal as _, Read as _, Write as _};
 use std::path::Path;
 
@@ -101,9 +101,27 @@ pub(crate) fn lock_beside(path: &Path) -> Result<File, Failure> {
     // Whoever comes by a link and whoever does not change one file.
     let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let lock = folder(&target).join(".pinwire.lock");
-    let locked = File::options().create(true).truncate(false).write(true).open(&lock);
-    let locked = locked.and_then(|file| file.lock().map(|()| file));
+    let locked = open_lock(&lock).and_then(|file| match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            output::remark(format_args!(
+                "waiting for another pinwire that changes files here ({})",
+                lock.display()
+            ));
+            file.lock().map(|()| file)
+        }
+        Err(TryLockError::Error(error)) => Err(error),
+    });
     locked.map_err(|error| Failure::file(&lock, error))
+}
+
+/// Its owner's alone: whoever may open it can hold it.
+fn open_lock(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.create(true).truncate(false).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
 }
 
 /// A file that somebody else opened gets it at its end: what was written before stays.

@@ -243,6 +243,9 @@ impl<S> Connection<S> {
             return Turn::Gone;
         }
         self.tasks.abort_all();
+        if let Some(peer) = self.peer.as_ref().filter(|_| self.linger.is_none()) {
+            at.judge.members.leave(peer.pin(), peer.number()); // its place is another's, however long it lingers
+        }
         let linger = self.linger.get_or_insert_with(|| {
             let until = at.now.instant + at.limits.linger;
             at.alarms.set(until, Alarm::Connection(at.address));
@@ -345,7 +348,7 @@ impl<S> Connection<S> {
 
     /// Looks whether patience has ended; the turn that says so is woken. `short` is what there is no room for.
     pub(crate) fn look(&mut self, now: Now, limits: &Limits, judge: Judge<'_>, short: Short) {
-        self.look_at_the_time(judge, now);
+        self.keep_to(judge, now);
         let patience =
             if short.of_replies { limits.slow_reader.min(limits.pressed) } else { limits.slow_reader };
         let is_stuck = self.linger.is_none() && self.outbox.is_stuck(now.instant, patience);

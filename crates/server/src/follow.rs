@@ -124,8 +124,7 @@ impl Follower {
         let _stops = StopsInPanic(self.stopper.clone());
         let mut was_renamed = false;
         loop {
-            let now = Instant::now();
-            let next = self.turn(now, was_renamed);
+            let next = self.turn(was_renamed);
             let wait = next.saturating_duration_since(Instant::now());
             // An editor's save is several events: one look sees what all of them did.
             let first = woken.recv_timeout(wait).ok();
@@ -145,13 +144,14 @@ impl Follower {
     }
 
     /// Looks at everything once. Gives the moment of the next look.
-    fn turn(&mut self, now: Instant, was_renamed: bool) -> Instant {
+    fn turn(&mut self, was_renamed: bool) -> Instant {
+        let began = Instant::now();
         self.watch.renew();
-        let trust = self.trust.turn(now, was_renamed);
-        let identity = self.identity.as_mut().and_then(|identity| identity.turn(now));
+        let trust = self.trust.turn(was_renamed);
+        let identity = self.identity.as_mut().and_then(FollowedIdentity::turn);
         let status = self.status();
-        let keeper = self.keeper.turn(now, status);
-        [trust, identity, keeper].into_iter().flatten().fold(now + EVERY, Instant::min)
+        let keeper = self.keeper.turn(Instant::now(), status);
+        [trust, identity, keeper].into_iter().flatten().fold(began + EVERY, Instant::min)
     }
 
     fn status(&self) -> Status {
@@ -197,8 +197,8 @@ fn now_unix() -> i64 {
     i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }
 
-/// How often it looks without being told to.
-const EVERY: Duration = Duration::from_secs(1);
+/// How often it looks without being told to: with the time that a version takes to settle, within a second.
+const EVERY: Duration = Duration::from_millis(700);
 
 /// Errors of one version that are said: enough to see what happened, few enough for a log.
 const ERRORS: usize = 10;

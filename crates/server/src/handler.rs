@@ -85,15 +85,22 @@ pub struct Peer {
     address: SocketAddr,
     /// Its number among the members.
     number: u64,
+    /// The first moment at which time alone ends its trust, unix seconds.
+    until: i64,
 }
 
 impl Peer {
     pub(crate) fn new(judged: Box<Judged>, address: SocketAddr) -> Self {
-        Peer { judged, address, number: 0 }
+        let until = judged.until();
+        Peer { judged, address, number: 0, until }
     }
 
     pub(crate) fn judged(&self) -> &Judged {
         &self.judged
+    }
+
+    pub(crate) fn until(&self) -> i64 {
+        self.until
     }
 
     pub(crate) fn number(&self) -> u64 {
@@ -107,6 +114,7 @@ impl Peer {
     /// The same under another entry.
     pub(crate) fn under(mut self, entry: Arc<Entry>) -> Self {
         self.judged.entry = entry;
+        self.until = self.judged.until();
         self
     }
 

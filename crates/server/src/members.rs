@@ -17,6 +17,8 @@ struct Register {
     /// The last number given: who has a higher one came later.
     number: u64,
     by_pin: HashMap<Pin, BTreeMap<u64, Member>>,
+    /// The newest list, and how many workers have judged all of theirs by it.
+    judged: (u32, usize),
 }
 
 /// Where a client's connection is.
@@ -50,6 +52,17 @@ impl Members {
         if let Some(member) = register.take(from, number) {
             register.by_pin.entry(*to).or_default().insert(number, member);
         }
+    }
+
+    /// A worker has judged all of its own by the list of this generation. Says whether it is the last of `workers`:
+    /// then everybody stands under the entry that is theirs.
+    pub(crate) fn all_judged(&self, generation: u32, workers: usize) -> bool {
+        let judged = &mut self.lock().judged;
+        if judged.0 != generation {
+            *judged = (generation, 0);
+        }
+        judged.1 += 1;
+        judged.1 >= workers
     }
 
     /// Strikes out whoever an entry of `list` has too many of, the newest first: who they are, and how many their
@@ -116,6 +129,15 @@ mod tests {
         assert!(members.join(&entry(OTHER, Some(1)), member(3)).is_some(), "another's do not count");
         members.leave(&PIN, first);
         assert!(members.join(&two, member(4)).is_some());
+    }
+
+    #[test]
+    fn the_last_worker_asks_who_is_too_many() {
+        let members = Members::default();
+        assert!(!members.all_judged(1, 3) && !members.all_judged(1, 3));
+        assert!(!members.all_judged(2, 3), "a newer list came before the third had judged");
+        assert!(!members.all_judged(2, 3) && members.all_judged(2, 3));
+        assert!(members.all_judged(3, 1));
     }
 
     #[test]

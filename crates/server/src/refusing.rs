@@ -78,8 +78,10 @@ impl PendingSource for Approvals {
         Approvals::take_changed(self).map(|strangers| Pending { strangers })
     }
 
+    /// Its caller keeps from now on what is kept beside the file, where an operator sees it.
     fn restore(&self, pending: Pending) {
         Approvals::restore(self, pending.strangers);
+        self.announce();
     }
 }
 

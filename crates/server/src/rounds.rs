@@ -27,7 +27,8 @@ impl Rounds {
         }
         let part = self.place..self.place + places.div_ceil(PARTS);
         self.place = if part.end >= places { 0 } else { part.end };
-        self.next = now + EVERY;
+        // From when it was due, not from now: else lateness adds up, and nobody would be looked at within a second.
+        self.next = (self.next + EVERY).max(now);
         Some(part)
     }
 }

@@ -218,9 +218,7 @@ impl<H: Handler> Server<H> {
     /// # Errors
     /// If the system gives no thread. Files that are missing or bad are none.
     pub fn follow(&mut self, trust: TrustFile, identity: Option<IdentityFiles>) -> io::Result<()> {
-        let approvals = self.approvals();
-        approvals.announce();
-        self.follow_with(trust, identity, Arc::new(approvals))
+        self.follow_with(trust, identity, Arc::new(self.approvals()))
     }
 
     pub(crate) fn follow_with(

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use pinwire_proto::code::Code;
 use pinwire_proto::session::Disconnect;
@@ -77,10 +77,14 @@ pub struct Snapshot {
     pub trust_lists: u64,
     /// Versions of that file that were not used.
     pub bad_trust_lists: u64,
+    /// Whether the file, as it is now, is not used.
+    pub is_trust_file_bad: bool,
     /// Certificates that took the place of another.
     pub identities: u64,
     /// Versions of certificate and key that were not used.
     pub bad_identities: u64,
+    /// Whether certificate and key, as they are now, are not used.
+    pub are_identity_files_bad: bool,
 }
 
 /// A number that rises and falls.
@@ -146,8 +150,10 @@ impl Stats {
             incomplete: gauge(|counts| &counts.incomplete),
             trust_lists: self.versions.trust_lists.get(),
             bad_trust_lists: self.versions.bad_trust_lists.get(),
+            is_trust_file_bad: self.versions.is_trust_file_bad.load(Ordering::Relaxed),
             identities: self.versions.identities.get(),
             bad_identities: self.versions.bad_identities.get(),
+            are_identity_files_bad: self.versions.are_identity_files_bad.load(Ordering::Relaxed),
         }
     }
 }
@@ -216,8 +222,10 @@ impl std::iter::Sum for Gauge {
 pub(crate) struct Versions {
     pub(crate) trust_lists: Count,
     pub(crate) bad_trust_lists: Count,
+    pub(crate) is_trust_file_bad: AtomicBool,
     pub(crate) identities: Count,
     pub(crate) bad_identities: Count,
+    pub(crate) are_identity_files_bad: AtomicBool,
 }
 
 /// One worker's numbers. It alone writes them.

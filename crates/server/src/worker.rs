@@ -64,6 +64,8 @@ pub(crate) struct Worker<H: Handler> {
     pub(crate) drain: Cell<Option<Instant>>,
     /// Whether it has ended: everyone was told.
     pub(crate) is_drained: Cell<bool>,
+    /// The last list by which everybody was judged.
+    judged: Cell<u32>,
     /// When the lobby was last said to be full.
     pub(crate) full: RefCell<Minute>,
     /// Told when a connection has ended: its descriptor is free.
@@ -102,6 +104,7 @@ impl<H: Handler> Worker<H> {
             floor: RefCell::new(floor),
             drain: Cell::new(None),
             is_drained: Cell::new(false),
+            judged: Cell::new(0),
             full: RefCell::default(),
             room: Notify::new(),
         })
@@ -250,6 +253,10 @@ impl<H: Handler> Worker<H> {
         let (now, judge) = (now(), self.judge(trust));
         let places = slab.places();
         slab.range_mut(0..places).for_each(|connection| connection.keep_to(judge, now));
+        let is_first = self.judged.replace(trust.generation) != trust.generation;
+        if !(is_first && self.shared.members.all_judged(trust.generation, self.shared.workers)) {
+            return; // members of other workers may stand under another entry still
+        }
         for (member, most) in self.shared.members.excess(&trust.value) {
             let text = format!("its entry may have {most} connections now");
             member.inbox.post(Post::Close(member.address, Code::TooManyConnections, text));
@@ -289,6 +296,7 @@ impl<H: Handler> Worker<H> {
     fn ring(&self) {
         let now = now();
         let Floor { slab, alarms, totals, trust, .. } = &mut *self.floor.borrow_mut();
+        trust.refresh(&self.shared.trust);
         let judge = self.judge(trust);
         while let Some(alarm) = alarms.due(now.instant) {
             let (Alarm::Timeout(address, _) | Alarm::Connection(address)) = alarm;
@@ -319,6 +327,7 @@ impl<H: Handler> Worker<H> {
     fn sweep(&self) {
         let now = now();
         let Floor { slab, rounds, totals, trust, .. } = &mut *self.floor.borrow_mut();
+        trust.refresh(&self.shared.trust);
         let Some(part) = rounds.due(now.instant, slab.places()) else { return };
         let (short, judge) = (totals.short(), self.judge(trust));
         slab.range_mut(part).for_each(|connection| connection.look(now, &self.shared.limits, judge, short));

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
-use std::process::{Child, ChildStderr, Stdio};
+use std::process::{Child, ChildStderr, Command, Stdio};
 use std::sync::mpsc;
 
 use crate::bench::{HANG, Place, until};
@@ -17,7 +17,7 @@ struct Waiting {
 /// Starts a command of a new client, and reads until it waits.
 fn wait(visitor: &Place, args: &[&str]) -> Waiting {
     let pin = visitor.ok(&["pin", "--form", "spki-sha256"]).trim().to_owned();
-    let mut program = visitor.program();
+    let mut program = interruptible(visitor);
     program.args(args).arg("--wait").stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = program.spawn().unwrap();
     let mut err = BufReader::new(child.stderr.take().unwrap());
@@ -35,6 +35,24 @@ fn wait(visitor: &Place, args: &[&str]) -> Waiting {
         format!("whoever runs it lets this client in with `pinwire trust approve {beginning} --name NAME`\n")
     );
     Waiting { child, err, pin }
+}
+
+/// The program with SIGINT as at a terminal: started by a job in the background, it would be ignored.
+fn interruptible(visitor: &Place) -> Command {
+    let program = visitor.program();
+    if cfg!(not(target_os = "linux")) {
+        return program;
+    }
+    let mut env = Command::new("env");
+    env.arg("--default-signal=INT").arg(program.get_program()).stdin(Stdio::null());
+    env.current_dir(program.get_current_dir().unwrap());
+    for (name, value) in program.get_envs() {
+        match value {
+            Some(value) => env.env(name, value),
+            None => env.env_remove(name),
+        };
+    }
+    env
 }
 
 impl Waiting {
@@ -155,6 +173,6 @@ fn ctrl_c_ends_the_waiting() {
     let visitor = visitor(&place);
     let waiting = wait(&visitor, &["call", "PING", "-s", &server.address]);
     let pid = waiting.child.id().to_string();
-    assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
     assert_eq!(waiting.end().0, None, "ended by the signal");
 }

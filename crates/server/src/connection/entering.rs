@@ -31,9 +31,9 @@ impl<S> Connection<S> {
         }
         match taken {
             Ok((peer, state)) => {
-                at.judge.mention_others(&peer);
                 let peer = self.peer.insert(Arc::new(peer));
                 self.state = Some(state);
+                at.judge.mention_others(peer);
                 at.counts.admitted.one();
                 at.refusing.admitted(at.now.instant, self.remote);
                 debug!(peer = %self.remote, name = peer.name(), pin = %peer.pin(), "connected");

@@ -31,17 +31,12 @@ impl Judge<'_> {
 }
 
 impl<S> Connection<S> {
-    /// Judges again whom another list judged. One that is in its handshake will be judged at its end.
+    /// Judges again whom another list judged, or whose time has come: its entry's `expires`, or its certificate's
+    /// notAfter. One that is in its handshake will be judged at its end.
     pub(crate) fn keep_to(&mut self, judge: Judge<'_>, now: Now) {
-        if self.generation != judge.generation {
+        let is_over = self.peer.as_ref().is_some_and(|peer| peer.until() <= now.unix);
+        if is_over || self.generation != judge.generation {
             self.generation = judge.generation;
-            self.judge_again(judge, now);
-        }
-    }
-
-    /// Judges again whose time has come: its entry's `expires`, or its certificate's notAfter.
-    pub(super) fn look_at_the_time(&mut self, judge: Judge<'_>, now: Now) {
-        if self.peer.as_ref().is_some_and(|peer| peer.judged().until() <= now.unix) {
             self.judge_again(judge, now);
         }
     }

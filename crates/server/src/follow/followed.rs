@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use pinwire_proto::identity::Identity;
@@ -30,8 +31,10 @@ impl FollowedTrust {
     }
 
     /// Gives the moment of the next look, if it is to be soon.
-    pub(super) fn turn(&mut self, now: Instant, was_renamed: bool) -> Option<Instant> {
+    pub(super) fn turn(&mut self, was_renamed: bool) -> Option<Instant> {
         let mut seen = self.file.look();
+        // After it: two looks are apart by what lies between them.
+        let now = Instant::now();
         if let Ok(content) = &mut seen {
             content.renamed = was_renamed;
         }
@@ -42,6 +45,7 @@ impl FollowedTrust {
             Decision::Mended => self.mended(),
             Decision::Bad(error) => self.stays(error.words()),
         }
+        self.versions.is_trust_file_bad.store(self.bad.is_some(), Ordering::Relaxed);
         None
     }
 
@@ -132,8 +136,9 @@ impl FollowedIdentity {
     }
 
     /// Gives the moment of the next look, if it is to be soon.
-    pub(super) fn turn(&mut self, now: Instant) -> Option<Instant> {
+    pub(super) fn turn(&mut self) -> Option<Instant> {
         let seen = self.files.look();
+        let now = Instant::now();
         match self.settling.look(seen, now, |version| self.files.judge(version)) {
             Decision::Nothing => {}
             Decision::LookAgain(at) => return Some(at),
@@ -141,6 +146,7 @@ impl FollowedIdentity {
             Decision::Mended => self.mended(),
             Decision::Bad(error) => self.stays(words(error.words().iter())),
         }
+        self.versions.are_identity_files_bad.store(self.bad.is_some(), Ordering::Relaxed);
         None
     }
 

@@ -31,8 +31,10 @@ pub(crate) fn look(path: &Path, care: Care) -> Seen {
     if bytes.len() as u64 > LARGEST {
         return Err(Unusable::TooLarge(LARGEST));
     }
-    // The times of before it was read are those that prove something: a writer since then made them old.
-    Ok(Content { bytes, stamp: safety::stamp(&metadata), renamed: false })
+    // Whoever wrote while it was read changed its times: they prove nothing then.
+    let stamp = safety::stamp(&metadata)
+        .filter(|stamp| file.metadata().is_ok_and(|now| safety::stamp(&now) == Some(*stamp)));
+    Ok(Content { bytes, stamp, renamed: false })
 }
 
 fn check_kind(metadata: &Metadata) -> Result<(), Unusable> {

@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::Sender;
 
-use notify::event::{AccessKind, AccessMode, ModifyKind};
+use notify::event::{AccessKind, AccessMode, ModifyKind, RenameMode};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 
 use super::Wake;
@@ -32,8 +32,11 @@ impl Watch {
     /// Wakes `wakes` when something happens to `trusted` or one of the `others`.
     pub(crate) fn new(trusted: &Path, others: &[PathBuf], wakes: Sender<Wake>) -> Watch {
         let files = others.iter().map(PathBuf::as_path).chain([trusted]);
-        let folders: BTreeSet<&Path> = files.map(folder_of).collect();
-        let folders = folders.into_iter().map(|path| Folder { path: path.to_owned(), watched: None });
+        // A link's own folder, and that of the file which it leads to: there the file is replaced.
+        let real = |path: &Path| path.canonicalize().ok().map(|real| folder_of(&real).to_owned());
+        let folders: BTreeSet<PathBuf> =
+            files.flat_map(|path| [Some(folder_of(path).to_owned()), real(path)]).flatten().collect();
+        let folders = folders.into_iter().map(|path| Folder { path, watched: None });
         let followed = Followed::new(trusted, others);
         let told = move |event: notify::Result<Event>| {
             // Its receiver is gone when the server is.
@@ -94,6 +97,8 @@ impl Followed {
     fn wake(&self, event: notify::Result<Event>) -> Option<Wake> {
         let Ok(event) = event else { return Some(Wake::Look) };
         let news = match event.kind {
+            // What is renamed away brings nothing: another file may stand here by now, half written.
+            EventKind::Modify(ModifyKind::Name(RenameMode::From)) => News::CameOrWent,
             EventKind::Modify(ModifyKind::Name(_)) => News::Renamed,
             EventKind::Create(_) | EventKind::Remove(_) => News::CameOrWent,
             EventKind::Access(AccessKind::Close(AccessMode::Write)) => News::Written,
@@ -136,7 +141,7 @@ fn number(folder: &Path) -> Option<Number> {
 
 #[cfg(test)]
 mod tests {
-    use notify::event::{CreateKind, DataChange, Flag, ModifyKind, RemoveKind, RenameMode};
+    use notify::event::{CreateKind, DataChange, Flag, RemoveKind};
 
     use super::*;
 
@@ -146,11 +151,13 @@ mod tests {
         let wake = |kind, path: &str| followed.wake(Ok(Event::new(kind).add_path(path.into())));
         let written = EventKind::Modify(ModifyKind::Data(DataChange::Any));
         let renamed = EventKind::Modify(ModifyKind::Name(RenameMode::To));
+        let went = EventKind::Modify(ModifyKind::Name(RenameMode::From));
         let closed = EventKind::Access(AccessKind::Close(AccessMode::Write));
         let opened = EventKind::Access(AccessKind::Open(AccessMode::Any));
         let created = EventKind::Create(CreateKind::File);
         let cases = [
             (renamed, "/f/trusted", Some(Wake::Renamed)),
+            (went, "/f/trusted", Some(Wake::Look)),
             (written, "/private/f/trusted", Some(Wake::Look)),
             (closed, "/f/trusted", Some(Wake::Look)),
             (EventKind::Remove(RemoveKind::File), "/f/trusted", Some(Wake::Look)),
