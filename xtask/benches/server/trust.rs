@@ -149,7 +149,13 @@ impl Round {
                         peer.send(batch, &mut self.room)?;
                     }
                 }
-                Heard::Told => self.seen.told(number, peer)?,
+                Heard::Told => {
+                    self.seen.told(number, peer)?;
+                    // The end may have come with the words: epoll does not tell of it again.
+                    if peer.receive(&mut self.room)? == Heard::Ended {
+                        self.seen.ended();
+                    }
+                }
                 Heard::Ended => self.seen.ended(),
                 Heard::Part => {}
             }
