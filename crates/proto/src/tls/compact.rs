@@ -33,6 +33,9 @@ pub(super) struct Compact {
     warnings: Bound,
 }
 
+// In a chunk of 240 bytes of glibc's malloc, which takes 8 of them.
+const _: () = assert!(size_of::<Compact>() <= 232);
+
 /// What a handshake leaves.
 #[derive(Debug)]
 pub(super) struct Keys {
@@ -124,7 +127,7 @@ impl Compact {
 
     /// To the end of `plain`: a TLSInnerPlaintext.
     fn decrypt(&mut self, slot: &mut Slot, record: &Record<'_>, plain: &mut Vec<u8>) -> Result<(), Fault> {
-        let next = following(self.opening.sequence)?;
+        let next = following(self.opening.sequence())?;
         // RFC 8446 5.2: "If the decryption fails, the receiver MUST terminate the connection with a
         // "bad_record_mac" alert." What is too short for a tag cannot be decrypted.
         let (cipher, tag) = record.cipher.split_last_chunk::<TAG>().ok_or_else(bad_record)?;
@@ -134,7 +137,7 @@ impl Compact {
         plain.resize(start + cipher.len(), 0);
         let opened = context.open_separate_gather(nonce, aad, cipher, tag, &mut plain[start..]);
         opened.map_err(|Unspecified| bad_record())?;
-        self.opening.sequence = next;
+        self.opening.set_sequence(next);
         Ok(())
     }
 
@@ -192,7 +195,7 @@ impl Compact {
         sealed.reserve(replies.len() + records * (HEADER + 1 + TAG));
         for fragment in replies.chunks(FRAGMENT) {
             // The KeyUpdate is the last record of its key.
-            if self.sealing.sequence >= self.suite.most_records() - 1 {
+            if self.sealing.sequence() >= self.suite.most_records() - 1 {
                 self.update(slot, sealed)?;
             }
             self.seal_record(slot, DATA, fragment, sealed)?;
@@ -216,7 +219,7 @@ impl Compact {
         content: &[u8],
         sealed: &mut Vec<u8>,
     ) -> Result<(), Fault> {
-        let next = following(self.sealing.sequence)?;
+        let next = following(self.sealing.sequence())?;
         let context = slot.sealing(self.owner, || self.sealing.context(self.suite))?;
         let start = sealed.len();
         let length = (content.len() + 1 + TAG) as u16; // a fragment has 2^14 bytes at most
@@ -231,7 +234,7 @@ impl Compact {
             sealed.truncate(start);
         }
         made?;
-        self.sealing.sequence = next;
+        self.sealing.set_sequence(next);
         Ok(())
     }
 

@@ -266,7 +266,7 @@ fn direction(
     };
     match Direction::new(suite, secret) {
         Ok(mut direction) if direction.equals(suite, key.as_ref(), iv.as_ref()) => {
-            direction.sequence = sequence;
+            direction.set_sequence(sequence);
             Ok((suite, direction))
         }
         _ => Err(TlsFailure::new("the tapped secrets are not the connection's")),

@@ -58,8 +58,8 @@ pub(super) struct Direction {
     secret: [u8; SECRET],
     key: [u8; KEY],
     iv: [u8; IV],
-    /// Of the next record.
-    pub(super) sequence: u64,
+    /// The next record's, in network byte order: a `u64` would cost eight bytes of alignment a connection.
+    sequence: [u8; 8],
 }
 
 impl Direction {
@@ -77,7 +77,7 @@ impl Direction {
 
     /// What is left when everything is forgotten. It protects nothing.
     pub(super) fn nothing() -> Self {
-        Direction { secret: [0; SECRET], key: [0; KEY], iv: [0; IV], sequence: 0 }
+        Direction { secret: [0; SECRET], key: [0; KEY], iv: [0; IV], sequence: [0; 8] }
     }
 
     /// The next generation (RFC 8446 7.2): "application_traffic_secret_N+1 =
@@ -90,7 +90,7 @@ impl Direction {
         self.derive(suite)?;
         // RFC 8446 5.3: "Each sequence number is set to zero at the beginning of a connection and whenever the
         // key is changed".
-        self.sequence = 0;
+        self.set_sequence(0);
         Ok(())
     }
 
@@ -99,6 +99,15 @@ impl Direction {
         let secret = &self.secret[..suite.secret_length()];
         expand_label(suite, secret, b"key", &mut self.key[..suite.aead().key_len()])?;
         expand_label(suite, secret, b"iv", &mut self.iv)
+    }
+
+    /// Of the next record.
+    pub(super) fn sequence(&self) -> u64 {
+        u64::from_be_bytes(self.sequence)
+    }
+
+    pub(super) fn set_sequence(&mut self, sequence: u64) {
+        self.sequence = sequence.to_be_bytes();
     }
 
     /// Whether this is what rustls derived.
@@ -116,7 +125,7 @@ impl Direction {
     /// with zeros to iv_length", then "XORed with either the static client_write_iv or server_write_iv".
     pub(super) fn nonce(&self) -> Nonce {
         let mut nonce = self.iv;
-        for (byte, count) in nonce[IV - 8..].iter_mut().zip(self.sequence.to_be_bytes()) {
+        for (byte, count) in nonce[IV - 8..].iter_mut().zip(self.sequence) {
             *byte ^= count;
         }
         Nonce::assume_unique_for_key(nonce)
@@ -133,7 +142,7 @@ impl Drop for Direction {
 
 impl fmt::Debug for Direction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Direction").field("sequence", &self.sequence).finish_non_exhaustive()
+        f.debug_struct("Direction").field("sequence", &self.sequence()).finish_non_exhaustive()
     }
 }
 
