@@ -122,7 +122,14 @@ pub struct ClientTls {
 impl ClientTls {
     /// Shows `identity` where a server asks for one; without it the server will say that one is required.
     pub fn new(identity: Option<&Identity>) -> Result<Self, TlsFailure> {
-        let provider = provider();
+        ClientTls::with(provider(), identity)
+    }
+
+    /// The same with other cryptography.
+    pub(super) fn with(
+        provider: Arc<CryptoProvider>,
+        identity: Option<&Identity>,
+    ) -> Result<Self, TlsFailure> {
         let verifier = Arc::new(Possession::new(algorithms(&provider)));
         let mut config = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&TLS13])?
@@ -172,7 +179,7 @@ impl ClientTls {
 
 /// AES-128-GCM first: the fastest on machines with AES instructions. The hybrid post-quantum key exchange
 /// comes with rustls's `prefer-post-quantum`.
-fn provider() -> Arc<CryptoProvider> {
+pub(super) fn provider() -> Arc<CryptoProvider> {
     Arc::new(CryptoProvider {
         cipher_suites: vec![
             cipher_suite::TLS13_AES_128_GCM_SHA256,

@@ -1,20 +1,20 @@
-//! rustls's connections: the handshake, and the records too where the compact layer is not wanted. The one file that
-//! names their types.
+//! rustls's connections: the handshake, and the records too where the compact layer is not wanted. This file and its
+//! folder alone name their types.
+
+mod reducing;
 
 use std::fmt;
 use std::sync::Arc;
 
 use rustls::client::{ClientConnectionData, UnbufferedClientConnection};
-use rustls::kernel::KernelConnection;
 use rustls::pki_types::ServerName;
 use rustls::server::{ServerConnectionData, UnbufferedServerConnection};
 use rustls::unbuffered::{ConnectionState, EncodeError, EncodeTlsData, EncryptError, UnbufferedStatus};
-use rustls::{AlertDescription, ClientConfig, ConnectionTrafficSecrets, ExtractedSecrets, HandshakeKind};
-use rustls::{Error, ServerConfig};
+use rustls::{ClientConfig, HandshakeKind, ServerConfig};
+
+pub(super) use reducing::{TICKETS, TicketTaker};
 
 use super::TlsFailure;
-use super::compact::Keys;
-use super::secrets::{Direction, Suite};
 use super::tap::Tap;
 use crate::limits;
 
@@ -197,43 +197,6 @@ impl Connection {
         }
     }
 
-    /// Whether [`reduce`](Connection::reduce) may follow: its handshake is complete, and its secrets were tapped.
-    pub(super) fn is_reducible(&self) -> bool {
-        self.tap.is_some() && !self.is_handshaking()
-    }
-
-    /// What its records are protected with; the rest of it is dropped. It has opened none of them, and what it had to
-    /// say is said: so there is nothing in it that could be lost, or be sealed again under the same number.
-    pub(super) fn reduce(self) -> Result<Keys, TlsFailure> {
-        self.check()?;
-        let is_resumed = self.is_resumed();
-        let tapped = self.tap.as_deref().map(Tap::take).unwrap_or_default();
-        let (extracted, tickets, opening, sealing) = match self.side {
-            Side::Server(server) => {
-                let (extracted, _) = server.dangerous_into_kernel_connection()?;
-                (extracted, None, tapped.client, tapped.server)
-            }
-            Side::Client(client) => {
-                let (extracted, kernel) = client.dangerous_into_kernel_connection()?;
-                (extracted, Some(Box::new(TicketTaker(kernel))), tapped.server, tapped.client)
-            }
-        };
-        let (Some(opening), Some(sealing), false) = (opening, sealing, tapped.is_spoilt) else {
-            return Err(TlsFailure::new("the traffic secrets were not tapped once each"));
-        };
-        let ExtractedSecrets { rx, tx } = extracted;
-        let most_said = if tickets.is_some() { 0 } else { TICKETS };
-        if rx.0 != 0 || tx.0 > most_said {
-            return Err(TlsFailure::new("records were opened or sealed before the end of the handshake"));
-        }
-        let (suite, opening) = direction(opening.as_ref(), rx)?;
-        let (sealing_suite, sealing) = direction(sealing.as_ref(), tx)?;
-        if suite != sealing_suite {
-            return Err(TlsFailure::new("two suites"));
-        }
-        Ok(Keys { suite, opening, sealing, is_resumed, tickets })
-    }
-
     fn pump(&mut self, wire: &mut [u8], plain: &mut Vec<u8>) -> Result<usize, TlsFailure> {
         self.check()?;
         let (answers, closed) = (&mut self.answers, &mut self.peer_closed);
@@ -250,49 +213,6 @@ impl Connection {
             true => Err(TlsFailure::new("it has failed before")),
             false => Ok(()),
         }
-    }
-}
-
-/// What `secret` protects one direction with, if rustls says the same.
-fn direction(
-    secret: &[u8],
-    (sequence, extracted): (u64, ConnectionTrafficSecrets),
-) -> Result<(Suite, Direction), TlsFailure> {
-    let (suite, key, iv) = match extracted {
-        ConnectionTrafficSecrets::Aes128Gcm { key, iv } => (Suite::Aes128Gcm, key, iv),
-        ConnectionTrafficSecrets::Chacha20Poly1305 { key, iv } => (Suite::ChaCha20Poly1305, key, iv),
-        ConnectionTrafficSecrets::Aes256Gcm { key, iv } => (Suite::Aes256Gcm, key, iv),
-        _ => return Err(TlsFailure::new("a suite that is not offered")),
-    };
-    match Direction::new(suite, secret) {
-        Ok(mut direction) if direction.equals(suite, key.as_ref(), iv.as_ref()) => {
-            direction.set_sequence(sequence);
-            Ok((suite, direction))
-        }
-        _ => Err(TlsFailure::new("the tapped secrets are not the connection's")),
-    }
-}
-
-/// What a client keeps of rustls's connection: it takes the session tickets that come after the handshake.
-pub(super) struct TicketTaker(KernelConnection<ClientConnectionData>);
-
-impl TicketTaker {
-    /// `message` is a NewSessionTicket (RFC 8446 4.6.1) without its header. Fails with the alert for the peer.
-    pub(super) fn take(&mut self, message: &[u8]) -> Result<(), (AlertDescription, String)> {
-        self.0.handle_new_session_ticket(message).map_err(|error| {
-            let alert = match error {
-                Error::InvalidMessage(_) => AlertDescription::DecodeError,
-                Error::PeerMisbehaved(_) => AlertDescription::IllegalParameter,
-                _ => AlertDescription::InternalError,
-            };
-            (alert, error.to_string())
-        })
-    }
-}
-
-impl fmt::Debug for TicketTaker {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("TicketTaker")
     }
 }
 
@@ -479,6 +399,3 @@ const ALERT: usize = 2;
 
 /// Of every suite that is offered.
 const TAG: usize = 16;
-
-/// Session tickets that a server of ours seals in a handshake.
-pub(super) const TICKETS: u64 = 1;

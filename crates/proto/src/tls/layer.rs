@@ -36,6 +36,11 @@ impl Layer {
         Ok(Layer(Kind::Rustls(Box::new(Connection::client(config, tap)?))))
     }
 
+    #[cfg(test)]
+    pub(super) fn of(connection: Connection) -> Self {
+        Layer(Kind::Rustls(Box::new(connection)))
+    }
+
     /// No records at all, and a peer that is said to have proven `certificate`. For tests and benches: no
     /// setting leads here.
     #[cfg(feature = "clear")]

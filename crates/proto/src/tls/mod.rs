@@ -13,6 +13,9 @@ mod tap;
 mod tickets;
 mod verifier;
 
+#[cfg(test)]
+mod tests;
+
 pub use config::{ALPN, ClientTls, RecordLayer, ServerTls};
 pub use contexts::{Contexts, Slot};
 pub use layer::Layer;

@@ -115,6 +115,12 @@ impl Direction {
         self.key[..suite.aead().key_len()] == *key && self.iv == *iv
     }
 
+    /// Whether both hold the same.
+    #[cfg(test)]
+    pub(super) fn is_same(&self, other: &Direction) -> bool {
+        (self.secret, self.key, self.iv, self.sequence) == (other.secret, other.key, other.iv, other.sequence)
+    }
+
     /// The expanded key, some 600 bytes of heap.
     pub(super) fn context(&self, suite: Suite) -> Result<LessSafeKey, Unspecified> {
         let key = UnboundKey::new(suite.aead(), &self.key[..suite.aead().key_len()])?;
@@ -172,7 +178,3 @@ const KEY: usize = 32;
 
 /// RFC 8446 5.3: the larger of 8 and N_MIN, which is 12 in all three suites (RFC 5116 5.1, RFC 8439 2.8).
 const IV: usize = 12;
-
-#[cfg(test)]
-#[path = "secrets_tests.rs"]
-mod tests;
