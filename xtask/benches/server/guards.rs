@@ -155,13 +155,17 @@ impl Counter {
     }
 }
 
-/// Receives and sends, as strace sees them.
+/// Receives and sends of sockets, as strace sees them.
 fn system_calls(folder: &Path) -> Result<Vec<Guard>, String> {
     let trace = folder.join("trace");
     let mut guards = Vec::new();
-    for (depth, most) in [(1, 1.0 + WAKES), (16, 1.0 / 16.0 + WAKES)] {
+    for (depth, most) in [(1, 1.0 + PIECES), (16, 1.0 / 16.0 + PIECES)] {
         let mut command = Command::new("strace");
-        command.args(["--follow-forks", "--quiet=all", "--trace=recvfrom,sendto,read,write,readv,writev"]);
+        command.args([
+            "--follow-forks",
+            "--quiet=all",
+            "--trace=recvfrom,recvmsg,readv,sendto,sendmsg,writev",
+        ]);
         command.arg("--output").arg(&trace).arg(this_program()?);
         let (served, mut fleet) = start_under(command, Tuning::default(), &Answers::Fixed)?;
         let batch = [Batch::new(depth)?];
@@ -194,8 +198,8 @@ impl Calls {
             text.lines().filter(begins).count() as f64
         };
         Ok(Calls {
-            receives: count(["recvfrom", "read", "readv"]),
-            sends: count(["sendto", "write", "writev"]),
+            receives: count(["recvfrom", "recvmsg", "readv"]),
+            sends: count(["sendto", "sendmsg", "writev"]),
         })
     }
 }
@@ -225,8 +229,8 @@ const NEAR: f64 = 0.05;
 /// What comes with time and not with requests, spread over the requests of a run.
 const RARE: f64 = 0.002;
 
-/// The worker is woken by a write now and then, to look after its connections.
-const WAKES: f64 = 0.01;
+/// A command may come in two pieces, now and then.
+const PIECES: f64 = 0.01;
 
 /// Turns of the shorter and of the longer run: what only begins and ends costs is in both.
 const TURNS: (usize, usize) = (200, 1_200);
