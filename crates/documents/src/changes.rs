@@ -134,7 +134,12 @@ mod tests {
         Change { version, id: id.into(), body: Some([b'x'; 9].into()) }
     }
 
-    fn found(history: &History, after: Version, prefix: &str, at_most: usize) -> Option<(Vec<Version>, Version)> {
+    fn found(
+        history: &History,
+        after: Version,
+        prefix: &str,
+        at_most: usize,
+    ) -> Option<(Vec<Version>, Version)> {
         let found = history.find(&Wanted { after, prefix, at_most, most_bytes: 40 })?;
         Some((found.changes.iter().map(|change| change.version).collect(), found.up_to))
     }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use pinwire_server::{Answered, Code, Command, Reply, Responder, Router};
 
-use crate::{arguments, watching};
 use crate::{Asked, Document, Id, Page, Store, StoreError, Version};
+use crate::{arguments, watching};
 
 /// The store holds all that it may; nothing was changed.
 pub const STORE_FULL: Code = Code::own("store-full");

@@ -33,7 +33,8 @@ impl Giver {
         self.0.set(Some(part));
         let mut is_given = false;
         // Nobody need be woken: the stream has something to give, and whoever takes it asks again.
-        poll_fn(|_| if std::mem::replace(&mut is_given, true) { Poll::Ready(()) } else { Poll::Pending }).await;
+        poll_fn(|_| if std::mem::replace(&mut is_given, true) { Poll::Ready(()) } else { Poll::Pending })
+            .await;
     }
 }
 

@@ -26,8 +26,18 @@ pub(crate) fn watch(store: &Arc<dyn Store>, command: &Command<'_>, to: Responder
         Some(from) => from.saturating_sub(1),
         None => now,
     };
-    let watcher = Watcher { store: Arc::clone(store), prefix: prefix.into(), newest, after };
-    to.stream(Parts::of(|giver| watcher.run(giver)))
+    to.stream(parts(Arc::clone(store), prefix, newest, after))
+}
+
+/// What it answers: the changes behind `after`.
+pub(crate) fn parts(
+    store: Arc<dyn Store>,
+    prefix: &str,
+    newest: watch::Receiver<Version>,
+    after: Version,
+) -> Parts {
+    let watcher = Watcher { store, prefix: prefix.into(), newest, after };
+    Parts::of(|giver| watcher.run(giver))
 }
 
 struct Watcher {
