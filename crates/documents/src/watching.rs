@@ -132,3 +132,24 @@ const AT_ONCE_BYTES: usize = 4 * 1024;
 
 /// Milliseconds: by then the store's readers have done most of the 4,096 reads that may wait for them.
 const PAUSE: std::ops::Range<u64> = 20..60;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Memory;
+
+    /// What a watch that waits costs besides its place in the connection: there may be ten thousand.
+    #[test]
+    fn a_watch_is_small() {
+        let store: Arc<dyn Store> = Arc::new(Memory::new());
+        let newest = store.newest();
+        let watcher = Watcher { store, prefix: "".into(), newest, after: 0 };
+        let mut size = 0;
+        let _parts = Parts::of(|giver| {
+            let work = watcher.run(giver);
+            size = size_of_val(&work);
+            work
+        });
+        assert!(size <= 512, "{size}");
+    }
+}

@@ -54,7 +54,7 @@ impl Host {
         let pin = Pin::Spki(client.certificate().unwrap().digests.spki);
         let trust = TrustList::parse(format!("{pin}\n").as_bytes(), Sha1::Refuse).unwrap();
         let tls = ServerTls::new(&server, Tickets::new().unwrap()).unwrap();
-        let config = ServerConfig::new("127.0.0.1:0".parse().unwrap(), tls, trust).workers(1);
+        let config = ServerConfig::new("127.0.0.1:0".parse().unwrap(), tls, trust).workers(2);
         let server = Server::bind(config, commands(Router::new(), store)).unwrap();
         let (address, stopper) = (server.local_addr(), server.stopper());
         let thread = Some(std::thread::spawn(move || server.run().unwrap()));
