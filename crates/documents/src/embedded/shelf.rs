@@ -79,3 +79,50 @@ pub(super) fn recent(limits: &Limits) -> History {
 /// Stretches of older changes, each of at most [`tables::STRETCH`](super::tables::STRETCH): small ones are bounded by
 /// this, large ones by their bytes.
 const STRETCHES: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn change(version: u64, bytes: usize) -> Change {
+        Change { version, id: "".into(), body: Some(vec![b'x'; bytes].into()) }
+    }
+
+    fn stretch(version: u64, bytes: usize) -> History {
+        let mut stretch = History::new(9, u64::MAX);
+        stretch.push(change(version, bytes));
+        stretch
+    }
+
+    fn has(shelf: &Shelf, version: u64) -> bool {
+        shelf.find(&Wanted { after: version - 1, prefix: "", at_most: 1, most_bytes: 1 }).is_some()
+    }
+
+    fn shelf() -> Shelf {
+        let limits = Limits { reread_bytes: 100, recent: 2, ..Limits::default() };
+        Shelf::new(recent(&limits), &limits)
+    }
+
+    #[test]
+    fn older_changes_are_bounded_by_bytes_and_by_number() {
+        let shelf = shelf();
+        (1..=3).for_each(|version| shelf.put(stretch(version, 50)));
+        assert_eq!([1, 2, 3].map(|version| has(&shelf, version)), [false, true, true]);
+        shelf.put(stretch(4, 999));
+        assert_eq!([3, 4].map(|version| has(&shelf, version)), [false, true], "the last one stays");
+        (5..).take(STRETCHES).for_each(|version| shelf.put(stretch(version, 0)));
+        assert!(!has(&shelf, 4));
+        (5..).take(STRETCHES).for_each(|version| assert!(has(&shelf, version)));
+        shelf.put(stretch(1, 0));
+        assert!(!has(&shelf, 5) && has(&shelf, 6));
+    }
+
+    #[test]
+    fn the_newest_are_found_before_older_ones() {
+        let shelf = shelf();
+        shelf.push((1..=3).map(|version| change(version, 1)));
+        assert_eq!([1, 2, 3, 4].map(|version| has(&shelf, version)), [false, true, true, false]);
+        shelf.put(stretch(1, 1));
+        assert!(has(&shelf, 1));
+    }
+}

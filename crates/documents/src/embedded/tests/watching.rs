@@ -236,10 +236,8 @@ fn what_may_not_stay_is_not_told() {
     assert_eq!(Watcher::of(&store, 0, "").many(2), ["0", "1 put a x"]);
 }
 
-#[test]
-fn readers_who_have_too_much_to_do_are_waited_for() {
-    let (_disk, store) = watched(Limits { readers: 1, reader_queue: 1, ..forgetful() });
-    puts(&store, 5);
+/// Keeps a reader busy until what comes back is dropped.
+fn busy_reader(store: &Embedded) -> (std::sync::mpsc::Sender<()>, Asked<()>) {
     let (begun, begins) = std::sync::mpsc::channel();
     let (hold, held) = std::sync::mpsc::channel::<()>();
     let held = std::sync::Mutex::new(held);
@@ -249,6 +247,14 @@ fn readers_who_have_too_much_to_do_are_waited_for() {
         Ok(())
     });
     begins.recv().unwrap();
+    (hold, busy)
+}
+
+#[test]
+fn readers_who_have_too_much_to_do_are_waited_for() {
+    let (_disk, store) = watched(Limits { readers: 1, reader_queue: 1, ..forgetful() });
+    puts(&store, 5);
+    let (hold, busy) = busy_reader(&store);
     let waits = store.get(id("a"));
     let mut watcher = Watcher::of(&store, 0, "");
     let is_overloaded = done(store.changes(&Wanted { after: 0, prefix: "", at_most: 1, most_bytes: 1 }));
@@ -257,6 +263,19 @@ fn readers_who_have_too_much_to_do_are_waited_for() {
     drop(hold);
     assert!(done(busy).is_ok() && done(waits).is_ok());
     assert_eq!(watcher.many(2), ["0", "1 put a x"]);
+}
+
+#[test]
+fn those_who_keep_up_need_no_reader() {
+    let (_disk, store) = watched(Limits { readers: 1, reader_queue: 0, ..Limits::default() });
+    puts(&store, 1_024);
+    let mut watchers: Vec<_> = (0..1_000).map(|back| Watcher::of(&store, 1_024 - back, "")).collect();
+    for (watcher, back) in watchers.iter_mut().zip(0..) {
+        let told: Vec<_> = std::iter::from_fn(|| watcher.at_once()).collect();
+        assert_eq!((told.len() as u64, &told[0]), (1 + back, &(1_024 - back).to_string()));
+    }
+    put(&store, "a", b"y").unwrap();
+    assert!(watchers.iter_mut().all(|watcher| watcher.at_once().unwrap() == "1025 put a y"));
 }
 
 #[test]
