@@ -12,8 +12,8 @@ use crate::{Asked, Change, Changes, Document, Id, Listing, Page, Store, StoreErr
 /// Bytes of ids and bodies that a store holds unless told otherwise: a quarter of a small machine's memory.
 const HOLDS: u64 = 256 * 1024 * 1024;
 
-/// Changes that a store remembers unless told otherwise: a minute's worth at some 160 a second. They end with
-/// the program, so nobody is away from them for longer than it runs.
+/// Changes that a store remembers unless told otherwise: a minute's worth at some 160 a second, for those who
+/// lose their connection. They end with the program.
 const HISTORY: u64 = 10_000;
 
 /// Bytes of the ids and bodies of those: a quarter of what the documents may take, and on top of it.
@@ -43,7 +43,8 @@ impl Memory {
         Memory::holding_at_most(HOLDS)
     }
 
-    /// An empty store whose ids and bodies take at most `bytes`.
+    /// An empty store whose ids and bodies take at most `bytes`. The changes that it remembers come on top
+    /// ([`remembering_at_most`](Memory::remembering_at_most)).
     pub fn holding_at_most(bytes: u64) -> Memory {
         let history = History::new(HISTORY, HISTORY_BYTES);
         let kept = Kept { documents: BTreeMap::new(), version: 0, bytes: 0, history };

@@ -84,8 +84,8 @@ impl Handle {
         result.map_err(|failed| failed.trouble)
     }
 
-    /// Reads what stays, once: nothing while the database is open for reading alone, for what was written to it before
-    /// the disk failed may not be on the disk. Tells of no trouble: the work before this has met it.
+    /// Reads what stays, once: nothing while the database is open for reading alone, for what was written before
+    /// the disk failed may not be on it. Tells of no trouble: the work before this has met it.
     pub(super) fn read_what_stays<T>(
         &self,
         work: impl Fn(&ReadTransaction) -> Result<T, Trouble>,
