@@ -115,13 +115,16 @@ fn what_was_trimmed_is_gone_and_the_oldest_is_named() {
 
 #[test]
 fn those_who_are_behind_are_told_all_however_little_is_in_memory() {
-    let (_disk, store) = watched(forgetful());
+    let (_disk, store) = watched(Limits { readers: 1, ..forgetful() });
     let waiting: Vec<_> =
         (1..=2_000).map(|number| store.put(id(["a", "b/1", "b/2"][number % 3]), b"", None)).collect();
     assert!(waiting.into_iter().all(|asked| done(asked).is_ok()));
     let mut watchers: Vec<_> = (0..10).map(|number| Watcher::of(&store, number * 150, "b/")).collect();
     // All ask at once; whoever comes late finds that what it asked for has made room for the others'.
+    let (hold, busy) = busy_reader(&store);
     watchers.iter_mut().for_each(|watcher| assert_eq!(watcher.at_once(), None));
+    drop(hold);
+    assert_eq!(done(busy), Ok(()));
     for (watcher, after) in watchers.iter_mut().zip((0..).step_by(150)) {
         assert_eq!(watcher.next(), format!("{after}"));
         let wanted = (after + 1..=2_000).filter(|version| version % 3 != 0);
