@@ -53,12 +53,14 @@ impl Host {
         });
         let pin = Pin::Spki(client.certificate().unwrap().digests.spki);
         let trust = TrustList::parse(format!("{pin}\n").as_bytes(), Sha1::Refuse).unwrap();
-        let tls = ServerTls::new(&server, Tickets::new().unwrap()).unwrap();
+        let layer = pinwire_testkit::record_layer();
+        let tls = ServerTls::new(&server, Tickets::new().unwrap()).unwrap().record_layer(layer);
         let config = ServerConfig::new("127.0.0.1:0".parse().unwrap(), tls, trust).workers(2);
         let server = Server::bind(config, commands(Router::new(), store)).unwrap();
         let (address, stopper) = (server.local_addr(), server.stopper());
         let thread = Some(std::thread::spawn(move || server.run().unwrap()));
-        Host { address, tls: ClientTls::new(Some(&client)).unwrap(), stopper, thread }
+        let tls = ClientTls::new(Some(&client)).unwrap().record_layer(layer);
+        Host { address, tls, stopper, thread }
     }
 }
 
