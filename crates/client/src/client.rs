@@ -9,10 +9,11 @@ use pinwire_proto::certificate::Certificate;
 use pinwire_proto::wire::{Misuse, Request};
 use tokio::runtime::Handle;
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore, TryAcquireError, mpsc, oneshot};
-use tokio::time::Instant;
+use tokio::time::{Instant, Timeout};
 
+use crate::answers::Answers;
 use crate::builder::Builder;
-use crate::calls::Wanted;
+use crate::calls::{Deadline, Feed, Wanted, feed};
 use crate::dial::Dial;
 use crate::driver::{Caller, Driver, Post, Settings};
 use crate::{Address, Answer, Error, Outcome};
@@ -29,6 +30,7 @@ pub struct Client {
 pub(crate) struct Shared {
     address: Address,
     timeout: Duration,
+    reconnects: bool,
     /// The number of the next call.
     next: AtomicU64,
     /// One permit a call, from before it is posted until the driver has ended it: nothing that is posted is
@@ -82,16 +84,54 @@ impl Client {
     /// # Errors
     /// Every [`Error`]; [`Error::outcome`] says what became of the command.
     pub async fn call(&self, request: Request) -> Result<Answer, Error> {
-        check(&request)?;
-        let limit = request.time_limit().map_or(self.shared.timeout, within_reason);
-        let deadline = Instant::now() + limit;
-        let room = self.room(deadline, limit).await?;
-        let number = self.shared.next.fetch_add(1, Ordering::Relaxed);
-        let (reply, answer) = oneshot::channel();
-        let caller = Caller { reply, _room: room };
-        let wanted = Wanted { caller, request, deadline: deadline.into_std(), limit };
-        self.posts.send(Post::Call(number, wanted)).map_err(|_| over(Outcome::NotBegun))?;
+        let limit = request.time_limit().unwrap_or(self.shared.timeout);
+        let (number, answer) = self.begin(request, Some(limit), None).await?;
         Waiting { posts: &self.posts, number, answer: Some(answer) }.answer().await
+    }
+
+    /// Calls a command whose answer comes in parts, each to be taken as it comes. It has no deadline but the
+    /// request's own, which is for all of it. Parts that are not taken wait, up to [`Limits::untaken`], and hold up
+    /// no other call.
+    ///
+    /// ```
+    /// use pinwire_client::{Client, Error, Request};
+    ///
+    /// async fn follow(client: &Client) -> Result<(), Error> {
+    ///     let mut parts = client.stream(Request::new("FOLLOW").arg("log")).await?;
+    ///     while let Some(part) = parts.next().await? {
+    ///         print!("{}", String::from_utf8_lossy(&part.body));
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Misuse`](Error::Misuse), [`TimedOut`](Error::TimedOut) and [`Lost`](Error::Lost), of a command that was
+    /// not begun; [`Answers::next`] says the others.
+    ///
+    /// [`Limits::untaken`]: crate::Limits::untaken
+    pub async fn stream(&self, request: Request) -> Result<Answers, Error> {
+        let (limit, (feed, fed)) = (request.time_limit(), feed());
+        let (number, end) = self.begin(request, limit, Some(feed)).await?;
+        Ok(Answers::new(self.clone(), number, fed, end))
+    }
+
+    /// Posts a call as soon as there is room for it; its number, and where its end will be told.
+    async fn begin(
+        &self,
+        request: Request,
+        limit: Option<Duration>,
+        feed: Option<Feed>,
+    ) -> Result<(u64, oneshot::Receiver<Result<Answer, Error>>), Error> {
+        check(&request)?;
+        let limit = limit.map(within_reason);
+        let deadline = limit.map(|limit| Deadline { at: (Instant::now() + limit).into_std(), limit });
+        let room = self.room(deadline).await?;
+        let number = self.shared.next.fetch_add(1, Ordering::Relaxed);
+        let (reply, end) = oneshot::channel();
+        let wanted = Wanted { caller: Caller { reply, _room: room }, request, deadline, feed };
+        self.posts.send(Post::Call(number, wanted)).map_err(|_| over(Outcome::NotBegun))?;
+        Ok((number, end))
     }
 
     /// What the server of the latest connection showed and proved; none before the first handshake.
@@ -109,8 +149,8 @@ impl Client {
         &self.shared.address
     }
 
-    /// Takes no more calls, on any clone, waits until those that were made have ended, each in its own way,
-    /// and says goodbye to the server.
+    /// Takes no more calls, on any clone, takes streams back, waits until the other calls that were made have
+    /// ended, each in its own way, and says goodbye to the server.
     pub async fn close(&self) {
         let (done, is_done) = oneshot::channel();
         if self.posts.send(Post::Close(done)).is_ok() {
@@ -119,26 +159,49 @@ impl Client {
         }
     }
 
-    async fn room(&self, deadline: Instant, limit: Duration) -> Result<OwnedSemaphorePermit, Error> {
+    async fn room(&self, deadline: Option<Deadline>) -> Result<OwnedSemaphorePermit, Error> {
         match Arc::clone(&self.shared.room).try_acquire_owned() {
             Ok(room) => Ok(room),
             Err(TryAcquireError::Closed) => Err(over(Outcome::NotBegun)),
-            Err(TryAcquireError::NoPermits) => self.wait_for_room(deadline, limit).await,
+            Err(TryAcquireError::NoPermits) => self.wait_for_room(deadline).await,
         }
     }
 
-    async fn wait_for_room(&self, deadline: Instant, limit: Duration) -> Result<OwnedSemaphorePermit, Error> {
+    async fn wait_for_room(&self, deadline: Option<Deadline>) -> Result<OwnedSemaphorePermit, Error> {
         let room = Arc::clone(&self.shared.room).acquire_owned();
-        let timer = {
-            let _context = self.shared.runtime.enter();
-            tokio::time::timeout_at(deadline, room)
+        let room = match deadline {
+            None => room.await,
+            Some(Deadline { at, limit }) => {
+                let late = |_| Error::TimedOut {
+                    limit,
+                    outcome: Outcome::NotBegun,
+                    why: Some("as many calls are made already as Limits::calls allows".to_owned()),
+                };
+                self.until(at.into(), room).await.map_err(late)?
+            }
         };
-        let room = timer.await.map_err(|_| Error::TimedOut {
-            limit,
-            outcome: Outcome::NotBegun,
-            why: Some("as many calls are made already as Limits::calls allows".to_owned()),
-        })?;
         room.map_err(|_: AcquireError| over(Outcome::NotBegun))
+    }
+
+    /// The future's value, if it comes in time. By the driver's clock, for the caller may have none.
+    pub(crate) fn until<F: Future>(&self, moment: Instant, future: F) -> Timeout<F> {
+        let _context = self.shared.runtime.enter();
+        tokio::time::timeout_at(moment, future)
+    }
+
+    /// Tells the driver. One that has ended has nothing to do.
+    pub(crate) fn post(&self, post: Post) {
+        let _ = self.posts.send(post);
+    }
+
+    /// How long this client waits unless told otherwise.
+    pub(crate) fn timeout(&self) -> Duration {
+        self.shared.timeout
+    }
+
+    /// Whether a new connection is made after one was lost.
+    pub(crate) fn reconnects(&self) -> bool {
+        self.shared.reconnects
     }
 }
 
@@ -174,6 +237,7 @@ pub(crate) fn start(
     let shared = Arc::new(Shared {
         address: settings.right.address.clone(),
         timeout: settings.timeout,
+        reconnects: settings.reconnects,
         next: AtomicU64::new(0),
         room: Arc::new(Semaphore::new(settings.limits.calls.min(Semaphore::MAX_PERMITS))),
         runtime: Handle::current(),
@@ -218,7 +282,7 @@ fn check(request: &Request) -> Result<(), Misuse> {
     }
 }
 
-fn over(outcome: Outcome) -> Error {
+pub(crate) fn over(outcome: Outcome) -> Error {
     let why = "this client was closed, or the runtime on which it works has ended".to_owned();
     Error::Lost { why, outcome }
 }

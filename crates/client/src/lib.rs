@@ -33,6 +33,7 @@
 
 mod address;
 mod answer;
+mod answers;
 pub mod blocking;
 mod builder;
 mod calls;
@@ -47,6 +48,7 @@ mod right;
 
 pub use address::{Address, BadAddress};
 pub use answer::Answer;
+pub use answers::Answers;
 pub use builder::Builder;
 pub use client::Client;
 pub use documents::{Document, Page};

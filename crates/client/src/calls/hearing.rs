@@ -5,7 +5,7 @@ use pinwire_proto::session;
 use pinwire_proto::wire::Sequence;
 
 use super::ending::{PASSING, is_one_of};
-use super::{Calls, Heard, Stage};
+use super::{Calls, Heard, Stage, kept};
 use crate::{Answer, Error, Outcome};
 
 impl<K> Calls<K> {
@@ -52,6 +52,15 @@ impl<K> Calls<K> {
         let Some(flight) = self.flights.get_mut(&sequence) else { return };
         let Some(number) = flight.call else { return };
         let parts = flight.parts.get_or_insert_default();
+        if let Some(call) = self.calls.get_mut(&number).filter(|call| call.wanted.feed.is_some()) {
+            call.is_fed = true;
+            let feed = call.wanted.feed.as_ref();
+            let has_room = feed.is_none_or(|feed| feed.put(Answer { headers, body }, self.limits.untaken));
+            if !has_room {
+                self.give_up(number, Error::Behind { limit: self.limits.untaken });
+            }
+            return;
+        }
         parts.bytes += body.len() + headers.iter().map(kept).sum::<usize>();
         if parts.bytes > self.limits.answer {
             self.too_large(number);
@@ -67,7 +76,7 @@ impl<K> Calls<K> {
 
     fn last_part(&mut self, sequence: u64, headers: Vec<(String, String)>, body: Vec<u8>) {
         let Some(flight) = self.flights.get(&sequence) else { return };
-        if flight.parts.is_none() {
+        if flight.parts.is_none() || self.is_stream(flight.call) {
             self.answered(sequence, Ok(Answer { headers, body }));
             return;
         }
@@ -142,18 +151,20 @@ impl<K> Calls<K> {
         }
     }
 
-    /// Its answer is not wanted any more: the server may end it, and what still comes is not kept.
-    fn too_large(&mut self, number: u64) {
-        let Some(sequence) = self.calls.get(&number).and_then(|call| call.sequence) else { return };
-        self.abandon(sequence);
-        self.taken_back.insert(sequence);
-        self.end(number, Err(Error::TooLarge { limit: self.limits.answer }));
+    fn is_stream(&self, call: Option<u64>) -> bool {
+        call.and_then(|number| self.calls.get(&number)).is_some_and(|call| call.wanted.feed.is_some())
     }
-}
 
-/// Bytes that a header takes in memory.
-fn kept(header: &(String, String)) -> usize {
-    size_of_val(header) + header.0.len() + header.1.len()
+    fn too_large(&mut self, number: u64) {
+        self.give_up(number, Error::TooLarge { limit: self.limits.answer });
+    }
+
+    /// Its answer is not wanted any more: the server may end it, and what still comes is not kept.
+    fn give_up(&mut self, number: u64, error: Error) {
+        let Some(sequence) = self.calls.get(&number).and_then(|call| call.sequence) else { return };
+        self.take_back(Some(sequence));
+        self.end(number, Err(error));
+    }
 }
 
 /// The number of a sequence of ours.

@@ -9,7 +9,7 @@ use pinwire_proto::session::{ClientEvent, ClientSession, Now};
 use pinwire_proto::wire::{Greeting, Request};
 use pinwire_testkit::pair::{Link, ServerEnd, Setup};
 
-use super::super::{Calls, Heard, Wanted};
+use super::super::{Calls, Deadline, Heard, Wanted};
 use super::story::{session, words};
 use crate::{Answer, Error, Limits, Outcome};
 
@@ -162,7 +162,8 @@ impl World {
         let deadline = self.now.instant + limit;
         let made = Made { line, body, is_repeatable, deadline, is_cancelled: false, result: None };
         self.made.insert(number, made);
-        self.calls.add(number, Wanted { caller: number, request, deadline, limit });
+        let deadline = Some(Deadline { at: deadline, limit });
+        self.calls.add(number, Wanted { caller: number, request, deadline, feed: None });
     }
 
     fn cancel(&mut self) {
