@@ -26,6 +26,8 @@ pub struct Tally {
     pub commands: Count,
     /// Answers that were OK.
     pub ok: Count,
+    /// Parts of answers that went on.
+    pub parts: Count,
     /// Answers to one-way commands: dropped.
     pub dropped: Count,
     /// Answers that were errors, each with a command's Sequence.

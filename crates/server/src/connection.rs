@@ -5,6 +5,7 @@
 mod entering;
 mod judging;
 mod parting;
+mod pushing;
 
 use std::any::Any;
 use std::net::SocketAddr;
@@ -134,6 +135,7 @@ impl<S> Connection<S> {
         while let Some(event) = self.session.next(at.now, &mut io.plain, &mut io.replies) {
             self.dispatch(at, &event, &mut io.replies); // 3 plain → event → handler → replies
         }
+        self.push(io, cx.waker()); // streams → replies
         self.session.seal(at.now, io); // 4 replies → sealed: one record for the whole batch
         self.send(at, &mut io.sealed, cx); // 5 sealed → socket; an unsent tail waits
 

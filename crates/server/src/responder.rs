@@ -7,6 +7,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::Poll;
 
+use futures_core::Stream;
+
 use pinwire_proto::code::Code;
 use pinwire_proto::session::{ReplyTo, ServerSession};
 use pinwire_proto::wire::{Encoder, Misuse, Reply};
@@ -119,16 +121,40 @@ impl<'r> Responder<'r> {
         (self.done(), deferred)
     }
 
+    /// Answers in parts, for as long as `parts` has some: each OK is one, with `More: yes`; an error, or the end,
+    /// is the final answer (an empty OK). One part has at most `Limits::reply` bytes.
+    ///
+    /// It is polled in the connection's turn, on its worker, when the peer takes what it is sent and the server has
+    /// room for more: make each part only when it is asked for, and nothing piles up. It must not block. It is dropped
+    /// when the client takes the command back, when its time is up, when the trust list does not permit the
+    /// command any more, and when the connection ends or either side says goodbye. A one-way command's is
+    /// dropped at once: there is nobody to read it.
+    pub fn stream(mut self, parts: impl Stream<Item = Reply> + 'static) -> Answered {
+        if self.to.sequence.is_none() {
+            return self.ok("");
+        }
+        self.desk.session.begin_stream(&self.to);
+        self.under_way();
+        self.desk.tasks.stream(self.to.flight, Box::pin(parts));
+        self.done()
+    }
+
     fn owed(&mut self) -> Deferred {
-        let Desk { session, tasks, alarms, inbox, address, right, .. } = &mut self.desk;
-        session.reserve(&self.to, self.most);
+        self.desk.session.reserve(&self.to, self.most);
+        self.under_way();
+        let Desk { inbox, address, .. } = &self.desk;
+        Deferred { inbox: Arc::clone(inbox), address: *address, to: self.to, is_answered: false }
+    }
+
+    /// It ends with the connection, with its right and with its time.
+    fn under_way(&mut self) {
+        let Desk { tasks, alarms, inbox, address, right, .. } = &mut self.desk;
         tasks.begin(self.to, right());
         if let Some(deadline) = self.to.deadline
             && alarms.set(deadline, Alarm::Timeout(*address, self.to))
         {
             inbox.post(Post::Alarm);
         }
-        Deferred { inbox: Arc::clone(inbox), address: *address, to: self.to, is_answered: false }
     }
 
     fn misused(&mut self, misuse: &Misuse) {
@@ -196,15 +222,18 @@ pub(crate) fn answer(
     reply: &Reply,
 ) -> Result<(), Misuse> {
     match &reply.status {
-        Ok(()) => session.ok(to, replies, |encoder| {
-            for (name, value) in &reply.headers {
-                encoder.header(name, value)?;
-            }
-            encoder.body(&reply.body);
-            Ok(())
-        }),
+        Ok(()) => session.ok(to, replies, |encoder| put(encoder, reply)),
         Err((code, text)) => session.error_with(to, replies, (*code, text), &reply.headers),
     }
+}
+
+/// Headers and body.
+pub(crate) fn put(encoder: &mut Encoder<'_>, reply: &Reply) -> Result<(), Misuse> {
+    for (name, value) in &reply.headers {
+        encoder.header(name, value)?;
+    }
+    encoder.body(&reply.body);
+    Ok(())
 }
 
 /// What the future returns; `None` if it panics.

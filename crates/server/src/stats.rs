@@ -63,6 +63,8 @@ pub struct Snapshot {
     pub commands: u64,
     /// Commands answered OK.
     pub ok: u64,
+    /// Parts of answers that went on: changes that were pushed, say.
+    pub parts: u64,
     /// Commands answered with an error, by code.
     pub errors: Vec<(Code, u64)>,
     /// Answers to one-way commands, which are dropped.
@@ -143,6 +145,7 @@ impl Stats {
             handshakes_timed_out: sum(|counts| &counts.handshakes_timed_out),
             commands: sum(|counts| &counts.tally.commands),
             ok: sum(|counts| &counts.tally.ok),
+            parts: sum(|counts| &counts.tally.parts),
             errors: by_code(|counts| &counts.tally.errors),
             dropped: sum(|counts| &counts.tally.dropped),
             starved: gauge(|counts| &counts.starved).now,
@@ -196,6 +199,7 @@ impl fmt::Display for Snapshot {
             (self.handshakes_dropped, "handshakes dropped for others"),
             (self.accepts_failed, "failures to accept"),
             (self.dropped, "one-way answers dropped"),
+            (self.parts, "parts of answers"),
             (self.vanished, "clients gone without a word"),
             (self.tls_failed, "TLS failures"),
             (self.handshakes_timed_out, "handshakes not complete in time"),

@@ -1,25 +1,52 @@
-//! A connection's commands that are answered later, and the futures that answer them, so that they end with them.
-//! Does not run them: the runtime does.
+//! A connection's commands that are answered later, and what answers them, so that it ends with them. Does not run
+//! futures: the runtime does.
 
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::task::{Poll, Waker};
 
 use pinwire_proto::session::ReplyTo;
 use pinwire_proto::trust::Entry;
+use pinwire_proto::wire::Reply;
 use tokio::task::AbortHandle;
 
+use crate::connection::unpanicked;
 use crate::handler::Registered;
+use crate::streams::{Parts, Ready, Streaming};
 
 /// The commands of one connection that are under way. Owns nothing while there are none.
 #[derive(Debug, Default)]
-#[expect(clippy::box_collection, reason = "a word in a connection that is idle, not six")]
-pub(crate) struct Tasks(Option<Box<HashMap<u32, Task>>>);
+pub(crate) struct Tasks(Option<Box<UnderWay>>);
+
+#[derive(Debug, Default)]
+struct UnderWay {
+    tasks: HashMap<u32, Task>,
+    ready: Arc<Ready>,
+}
 
 #[derive(Debug)]
 struct Task {
     to: ReplyTo,
     right: Right,
-    /// None: something else will answer.
-    future: Option<AbortHandle>,
+    work: Work,
+}
+
+/// What answers a command.
+#[derive(Debug)]
+enum Work {
+    /// Something that is not known here.
+    Elsewhere,
+    Future(AbortHandle),
+    Stream(Streaming),
+}
+
+/// What a stream said.
+#[derive(Debug)]
+pub(crate) enum Said {
+    Part(Reply),
+    /// That was all.
+    End,
+    Panic,
 }
 
 /// What a command is called where permissions are asked.
@@ -57,14 +84,44 @@ impl Right {
 impl Tasks {
     /// This command is under way.
     pub(crate) fn begin(&mut self, to: ReplyTo, right: Right) {
-        self.0.get_or_insert_default().insert(to.flight, Task { to, right, future: None });
+        let under_way = self.0.get_or_insert_default();
+        under_way.tasks.insert(to.flight, Task { to, right, work: Work::Elsewhere });
     }
 
     /// What answers it.
     pub(crate) fn run_by(&mut self, flight: u32, future: AbortHandle) {
-        if let Some(task) = self.0.as_mut().and_then(|tasks| tasks.get_mut(&flight)) {
-            task.future = Some(future);
+        if let Some(task) = self.find(flight) {
+            task.work = Work::Future(future);
         }
+    }
+
+    /// Its answer comes in these parts, the first perhaps in this turn.
+    pub(crate) fn stream(&mut self, flight: u32, parts: Parts) {
+        let Some(under_way) = &mut self.0 else { return };
+        if let Some(task) = under_way.tasks.get_mut(&flight) {
+            task.work = Work::Stream(Streaming::new(flight, parts, &under_way.ready));
+        }
+    }
+
+    /// Whether a stream may have something to say; from now on one that has wakes `turn`.
+    pub(crate) fn listen(&self, turn: &Waker) -> bool {
+        self.0.as_ref().is_some_and(|under_way| {
+            under_way.ready.listen(turn);
+            !under_way.ready.is_empty()
+        })
+    }
+
+    /// Whose turn it is among the streams, and what it says, if it says anything.
+    pub(crate) fn poll_stream(&mut self) -> Option<(ReplyTo, Poll<Said>)> {
+        let flight = self.0.as_ref()?.ready.take()?;
+        let Some(Task { to, work: Work::Stream(streaming), .. }) = self.find(flight) else {
+            return self.poll_stream(); // it has ended since it rang
+        };
+        let said = match unpanicked(|| streaming.poll()) {
+            Some(polled) => polled.map(|part| part.map_or(Said::End, Said::Part)),
+            None => Poll::Ready(Said::Panic),
+        };
+        Some((*to, said))
     }
 
     /// It is answered.
@@ -73,28 +130,34 @@ impl Tasks {
     }
 
     pub(crate) fn abort(&mut self, flight: u32) {
-        if let Some(future) = self.take(flight).and_then(|task| task.future) {
+        if let Some(Work::Future(future)) = self.take(flight).map(|task| task.work) {
             future.abort();
         }
     }
 
     pub(crate) fn abort_all(&mut self) {
-        for task in self.0.take().into_iter().flat_map(|tasks| tasks.into_values()) {
-            task.future.iter().for_each(AbortHandle::abort);
+        for task in self.0.take().into_iter().flat_map(|under_way| under_way.tasks.into_values()) {
+            if let Work::Future(future) = task.work {
+                future.abort();
+            }
         }
     }
 
     /// Those that `entry` does not permit, in the order in which they began.
     pub(crate) fn not_permitted(&self, entry: &Entry) -> Vec<ReplyTo> {
-        let tasks = self.0.iter().flat_map(|tasks| tasks.values());
+        let tasks = self.0.iter().flat_map(|under_way| under_way.tasks.values());
         let mut all: Vec<_> =
             tasks.filter(|task| !task.right.is_permitted(entry)).map(|task| task.to).collect();
         all.sort_unstable_by_key(|to| to.flight);
         all
     }
 
+    fn find(&mut self, flight: u32) -> Option<&mut Task> {
+        self.0.as_mut()?.tasks.get_mut(&flight)
+    }
+
     fn take(&mut self, flight: u32) -> Option<Task> {
-        let tasks = self.0.as_mut()?;
+        let tasks = &mut self.0.as_mut()?.tasks;
         let task = tasks.remove(&flight);
         if tasks.is_empty() {
             self.0 = None;

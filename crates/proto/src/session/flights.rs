@@ -25,6 +25,8 @@ pub(super) struct Flights {
     one_way: Vec<Running>,
     /// Bytes that all that run may still owe.
     owed: usize,
+    /// How many of those that run are answered in parts, for as long as they live.
+    streams: usize,
     /// Whether one has ended since somebody asked.
     has_ended: bool,
 }
@@ -41,6 +43,7 @@ struct Running {
     flight: u32,
     /// Bytes that are reserved for its answer.
     owed: u32,
+    is_stream: bool,
 }
 
 impl Flights {
@@ -103,7 +106,7 @@ impl Flights {
     }
 
     pub(super) fn begin(&mut self, to: &ReplyTo) {
-        let running = Running { flight: to.flight, owed: 0 };
+        let running = Running { flight: to.flight, owed: 0, is_stream: false };
         match to.sequence {
             Some(sequence) => {
                 self.running += 1;
@@ -111,6 +114,28 @@ impl Flights {
             }
             None => self.one_way.push(running),
         }
+    }
+
+    /// `to` is answered in parts.
+    pub(super) fn begin_stream(&mut self, to: &ReplyTo) {
+        if let Some(running) = self.find_mut(to).filter(|running| !running.is_stream) {
+            running.is_stream = true;
+            self.streams += 1;
+        }
+    }
+
+    /// The first of those that are answered in parts.
+    pub(super) fn first_stream(&self) -> Option<ReplyTo> {
+        if self.streams == 0 {
+            return None;
+        }
+        let streams = self.sequenced.iter().filter_map(|(sequence, flight)| match flight {
+            Flight::Running(Running { flight, is_stream: true, .. }) => {
+                Some(ReplyTo { sequence: Some(*sequence), flight: *flight, deadline: None })
+            }
+            _ => None,
+        });
+        streams.min_by_key(|to| to.flight)
     }
 
     pub(super) fn runs(&self, to: &ReplyTo) -> bool {
@@ -126,6 +151,9 @@ impl Flights {
     pub(super) fn answered(&mut self, to: &ReplyTo, end: u64) {
         if self.owed > 0 {
             self.reserve(to, 0);
+        }
+        if self.streams > 0 && self.find_mut(to).is_some_and(|running| running.is_stream) {
+            self.streams -= 1;
         }
         self.has_ended = true;
         match to.sequence {
@@ -163,7 +191,7 @@ impl Flights {
         running.sort_unstable_by_key(|(number, _)| *number);
         self.sequenced.clear();
         self.one_way.clear();
-        (self.running, self.owed) = (0, 0);
+        (self.running, self.owed, self.streams) = (0, 0, 0);
         running.into_iter().map(|(_, sequence)| sequence).collect()
     }
 

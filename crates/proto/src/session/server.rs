@@ -7,6 +7,7 @@
 mod answers;
 mod coming;
 mod ending;
+mod heads;
 mod holding;
 mod patience;
 
@@ -15,7 +16,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 pub(super) use coming::Coming;
-use coming::{Pace, Skipped};
+use coming::Skipped;
+use heads::Found;
 use holding::Held;
 
 use super::buffers::{Leftovers, TurnBounds};
@@ -26,7 +28,7 @@ use crate::limits::Limits;
 use crate::tally::Tally;
 use crate::tls::{Layer, ServerTls, TlsFailure};
 use crate::trust::{self, Judged, Presented, Refusal, TrustList};
-use crate::wire::{Head, Scan, Sequence};
+use crate::wire::{Head, Scan};
 
 /// One connection as the server sees it.
 #[derive(Debug)]
@@ -49,6 +51,8 @@ pub struct ServerSession {
     is_known: bool,
     /// Why the command that is there did not begin.
     held: Held,
+    /// Why a part of an answer may not be written.
+    held_parts: Held,
     /// Its `Timeout`, which runs while it waits.
     held_deadline: Option<Instant>,
     /// Whether that has passed: the next turn that may say so does.
@@ -85,7 +89,8 @@ pub enum Event<'p> {
         /// Where the answer goes.
         to: ReplyTo,
     },
-    /// The client took this flight back and was told so: stop working on it.
+    /// This flight was ended, and the client told so: it took it back, or it is a stream and one side says goodbye.
+    /// Stop working on it.
     Cancelled(u32),
 }
 
@@ -161,6 +166,7 @@ impl ServerSession {
             judged: None,
             is_known: false,
             held: Held::No,
+            held_parts: Held::No,
             held_deadline: None,
             is_overdue: false,
             is_paused: false,
@@ -183,7 +189,7 @@ impl ServerSession {
     pub fn open(&mut self, now: Now, (list, from): (&TrustList, IpAddr), io: &mut Buffers) {
         self.sent = self.sealed.saturating_sub(io.unsent as u64);
         self.is_paused = !self.wants_read(io.unsent);
-        self.held = Held::No;
+        (self.held, self.held_parts) = (Held::No, Held::No);
         // A command whose body is on its way is of the turn in which it may end.
         let begun = usize::from(matches!(self.phase, Phase::Receiving(_)));
         io.plain.turn = TurnBounds { room: io.room, left_since: None, begun };
@@ -257,6 +263,11 @@ impl ServerSession {
 
     /// Plain → event: what is to be done next, until nothing can be.
     pub fn next<'p>(&mut self, now: Now, plain: &'p mut Plain, replies: &mut Vec<u8>) -> Option<Event<'p>> {
+        self.heard(now, plain, replies).or_else(|| self.end_stream(replies))
+    }
+
+    /// What the peer said.
+    fn heard<'p>(&mut self, now: Now, plain: &'p mut Plain, replies: &mut Vec<u8>) -> Option<Event<'p>> {
         let Plain { bytes, at, whole, turn } = plain;
         let bytes: &'p [u8] = bytes;
         loop {
@@ -311,137 +322,10 @@ impl ServerSession {
             }
         }
     }
-
-    /// One head at the beginning of `rest`, and what becomes of it.
-    fn head<'p>(
-        &mut self,
-        now: Now,
-        rest: &'p [u8],
-        turn: &mut TurnBounds,
-        replies: &mut Vec<u8>,
-    ) -> Found<'p> {
-        if rest.is_empty() || self.input == Input::Stopped {
-            return Found::Nothing;
-        }
-        self.held = self.hold_head(turn, replies.len());
-        if self.held != Held::No {
-            return Found::Nothing;
-        }
-        let (head, length) = match self.scan.decode(rest) {
-            Ok(None) => return Found::Nothing,
-            Ok(Some(found)) => found,
-            Err(violation) => {
-                self.close_with(violation.code, &violation.text, replies);
-                return Found::Nothing;
-            }
-        };
-        self.head_began = None;
-        turn.begun += 1;
-        // It owes nothing, and takes back what is owed: only what cannot be sent keeps it waiting.
-        if head.name().eq_ignore_ascii_case("CANCEL") {
-            return self.cancel(now, &head, length, replies);
-        }
-        let waited = self.held_deadline.take();
-        if std::mem::take(&mut self.is_overdue) || is_past(waited, now) {
-            return self.begin(now, (head, length, Some(now.instant)), replies); // only to be told so
-        }
-        let deadline = waited.or_else(|| deadline(&head, now, &self.limits));
-        self.held = self.hold_command(turn, replies.len(), &head);
-        if self.held != Held::No {
-            self.held_deadline = deadline;
-            return Found::Nothing; // it waits, and so does the reading of what follows it
-        }
-        self.begin(now, (head, length, deadline), replies)
-    }
-
-    fn begin<'p>(
-        &mut self,
-        now: Now,
-        (head, length, deadline): (Head<'p>, usize, Option<Instant>),
-        replies: &mut Vec<u8>,
-    ) -> Found<'p> {
-        let (sequence, size) = (head.sequence(), head.size().unwrap_or(0));
-        let sent = self.sent;
-        let flights = self.flights.get_or_insert_default();
-        if sequence.is_some_and(|sequence| flights.holds(&sequence, sent)) {
-            let text = "a sequence may be used again once its last answer has been sent";
-            self.close_with(Code::DuplicateSequence, text, replies);
-            return Found::Nothing;
-        }
-        let full = flights.running() >= self.limits.in_flight;
-        let to = ReplyTo { sequence, flight: self.flown, deadline };
-        self.flown = self.flown.wrapping_add(1);
-        flights.begin(&to);
-        self.count(|tally| tally.commands.one());
-        if size > self.limits.body {
-            self.body_too_large(&to, size, replies);
-            return Found::Passed(length);
-        }
-        if is_past(deadline, now) {
-            self.time_out(&to, replies);
-            return self.pass(now, length, size);
-        }
-        if full {
-            let text = format!("{} commands are in flight already", self.limits.in_flight);
-            self.error(&to, replies, Code::Overloaded, &text);
-            return self.pass(now, length, size);
-        }
-        if size == 0 {
-            return Found::Event(length, Event::Command { head, body: &[], to });
-        }
-        self.phase = Phase::Receiving(Box::new(Coming::new(head, size, to, now)));
-        Found::Event(length, Event::Body(head))
-    }
-
-    /// Goes on behind a head of `length` bytes, whose body of `size` nobody wants.
-    fn pass<'p>(&mut self, now: Now, length: usize, size: u64) -> Found<'p> {
-        if size > 0 {
-            self.phase = Phase::Discarding(Box::new(Skipped::new(size, Pace::new(now.instant))));
-        }
-        Found::Passed(length)
-    }
-
-    fn cancel<'p>(&mut self, now: Now, head: &Head<'p>, length: usize, replies: &mut Vec<u8>) -> Found<'p> {
-        let size = head.size().unwrap_or(0);
-        if size > self.limits.body {
-            let to = ReplyTo { sequence: None, flight: self.flown, deadline: None };
-            self.body_too_large(&to, size, replies);
-            return Found::Passed(length);
-        }
-        let passed = self.pass(now, length, size);
-        let Some(sequence) = head.arg(0).and_then(|word| Sequence::new(word.as_bytes())) else {
-            return passed;
-        };
-        let flight = self.flights.as_ref().and_then(|flights| flights.running_flight(&sequence));
-        let Some(flight) = flight else { return passed };
-        let to = ReplyTo { sequence: Some(sequence), flight, deadline: None };
-        self.error(&to, replies, Code::Cancelled, "");
-        Found::Event(length, Event::Cancelled(flight))
-    }
-
-    /// Answers, and closes: the body is too long to be read and thrown away.
-    fn body_too_large(&mut self, to: &ReplyTo, size: u64, replies: &mut Vec<u8>) {
-        let text = format!("a body may have {} bytes, this one was announced with {size}", self.limits.body);
-        self.close_after(to, Code::BodyTooLarge, &text, replies);
-    }
-}
-
-/// What stands at the beginning of the plain bytes.
-enum Found<'p> {
-    /// Nothing that can begin now.
-    Nothing,
-    /// A head of this length, which is dealt with.
-    Passed(usize),
-    /// A head of this length, for the driver.
-    Event(usize, Event<'p>),
 }
 
 fn is_past(deadline: Option<Instant>, now: Now) -> bool {
     deadline.is_some_and(|deadline| deadline <= now.instant)
-}
-
-fn deadline(head: &Head<'_>, now: Now, limits: &Limits) -> Option<Instant> {
-    head.timeout().map(|timeout| now.instant + timeout.min(limits.timeout))
 }
 
 const NO_ROOM: &str = "the server has no room for this body now; send it again later";

@@ -39,6 +39,13 @@ impl<'r> Encoder<'r> {
         Encoder::begin(out, start, sequence)
     }
 
+    /// Begins an OK that is a part: further ones of the same sequence follow it.
+    pub fn part(out: &'r mut Vec<u8>, sequence: &Sequence) -> Encoder<'r> {
+        let encoder = Encoder::ok(out, Some(sequence));
+        push_header(encoder.out, "More", "yes");
+        encoder
+    }
+
     /// Begins an ERR at the end of `out`. Control characters in the text become U+FFFD, and it is cut so
     /// that the head keeps its limit; an empty one leaves the code alone on its line.
     pub fn error(out: &'r mut Vec<u8>, sequence: Option<&Sequence>, code: Code, text: &str) -> Encoder<'r> {

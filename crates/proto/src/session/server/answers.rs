@@ -3,6 +3,7 @@
 use super::coming::Skipped;
 use super::{Phase, ServerSession};
 use crate::code::Code;
+use crate::limits::HEAD;
 use crate::session::ReplyTo;
 use crate::wire::{Encoder, Misuse, greeting_ok};
 
@@ -62,6 +63,37 @@ impl ServerSession {
         }
         self.count(|tally| if to.sequence.is_some() { tally.ok.one() } else { tally.dropped.one() });
         self.answered(to, replies.len());
+        Ok(())
+    }
+
+    /// `to` is answered in parts, for as long as it lives: by [`part`](ServerSession::part), when
+    /// [`may_push`](ServerSession::may_push) says so, and at the end by [`ok`](ServerSession::ok) or
+    /// [`error`](ServerSession::error). Nothing is reserved but a head, for its end. The peer's goodbye and the
+    /// server's end it: the driver hears [`Event::Cancelled`](super::Event::Cancelled).
+    pub fn begin_stream(&mut self, to: &ReplyTo) {
+        self.reserve(to, HEAD);
+        if let Some(flights) = &mut self.flights {
+            flights.begin_stream(to);
+        }
+    }
+
+    /// A part of the answer to `to`, whole in itself, with what `write` adds; further ones follow. Nothing is sent
+    /// when the answer is no longer owed.
+    ///
+    /// # Errors
+    /// [`Misuse`] if `write` fails, or if the part is longer than `Limits::reply`: nothing of it was written.
+    pub fn part(
+        &mut self,
+        to: &ReplyTo,
+        replies: &mut Vec<u8>,
+        write: impl FnOnce(&mut Encoder<'_>) -> Result<(), Misuse>,
+    ) -> Result<(), Misuse> {
+        let Some(sequence) = to.sequence.as_ref().filter(|_| self.is_owed(to)) else { return Ok(()) };
+        let mut encoder = Encoder::part(replies, sequence);
+        write(&mut encoder)?;
+        encoder.at_most(self.limits.longest_reply())?;
+        encoder.finish();
+        self.count(|tally| tally.parts.one());
         Ok(())
     }
 

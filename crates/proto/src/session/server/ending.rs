@@ -1,7 +1,7 @@
 //! How a turn ends, and how a connection does.
 
 use super::holding::Held;
-use super::{Disconnect, Input, Phase, ServerSession};
+use super::{Disconnect, Event, Input, Phase, ServerSession};
 use crate::code::Code;
 use crate::session::buffers::Leftovers;
 use crate::session::{Buffers, Now, ReplyTo};
@@ -104,6 +104,18 @@ impl ServerSession {
         if self.input == Input::Open {
             self.input = Input::Stopped;
         }
+    }
+
+    /// A stream lives as long as both sides go on; what is answered once is waited for.
+    pub(super) fn end_stream<'p>(&mut self, replies: &mut Vec<u8>) -> Option<Event<'p>> {
+        let code = match self.input {
+            Input::Open | Input::Cut => return None,
+            Input::Stopped => Code::ShuttingDown,
+            Input::Finished => Code::Cancelled,
+        };
+        let to = self.flights.as_ref()?.first_stream()?;
+        self.error(&to, replies, code, "");
+        Some(Event::Cancelled(to.flight))
     }
 
     /// Replies → sealed: one record for the whole batch; then keeps what is unfinished.

@@ -44,6 +44,30 @@ impl ServerSession {
         }
     }
 
+    /// Whether a part of an answer may be written now, the `pushed`-th of this turn: the peer takes what it is sent,
+    /// and the server has room. If not, the driver sees to it that a turn follows as for a command that waits.
+    pub fn may_push(&mut self, room: Room, unsealed: usize, pushed: usize) -> bool {
+        self.held_parts = self.hold_part(room, unsealed, pushed);
+        self.held_parts == Held::No && self.is_serving()
+    }
+
+    fn hold_part(&self, room: Room, unsealed: usize, pushed: usize) -> Held {
+        if self.is_saturated(unsealed) {
+            Held::Unsent
+        } else if self.unsent() + unsealed + self.owed() >= room.out {
+            Held::Room
+        } else if pushed >= self.limits.events_per_turn.max(1) {
+            Held::Turn
+        } else {
+            Held::No
+        }
+    }
+
+    /// Whether the peer is in, and nothing has ended the connection.
+    fn is_serving(&self) -> bool {
+        matches!(self.phase, Phase::Ready | Phase::Receiving(_) | Phase::Discarding(_))
+    }
+
     /// What keeps a command from its handler, which may answer it at any length.
     pub(super) fn hold_answer(&self, turn: &TurnBounds, unsealed: usize) -> Held {
         let waiting = self.unsent() + unsealed + self.owed();
@@ -62,11 +86,12 @@ impl ServerSession {
     pub(super) fn may_go_on(&self, unsent: usize) -> bool {
         self.input != Input::Stopped
             && unsent <= self.limits.unsent
-            && match self.held {
-                Held::Turn | Held::Unsent => true,
-                Held::Owed => unsent + self.owed() <= self.limits.owed,
-                Held::No | Held::Room | Held::Crowded => false,
-            }
+            && (matches!(self.held_parts, Held::Turn | Held::Unsent)
+                || match self.held {
+                    Held::Turn | Held::Unsent => true,
+                    Held::Owed => unsent + self.owed() <= self.limits.owed,
+                    Held::No | Held::Room | Held::Crowded => false,
+                })
     }
 
     /// Above the bound no further command is begun, not even one already read.
@@ -76,7 +101,7 @@ impl ServerSession {
 
     /// Whether the turn ended because it had run as many commands as it may, and more are there.
     pub fn yields(&self) -> bool {
-        self.held == Held::Turn
+        self.held == Held::Turn || self.held_parts == Held::Turn
     }
 
     /// Whether nothing that comes could begin, since there is no room: the driver does not read it.
@@ -84,10 +109,10 @@ impl ServerSession {
         matches!(self.phase, Phase::Ready) && self.input == Input::Open && room.out == 0
     }
 
-    /// Whether a command waits for [`Room`]: the driver sees to it that a turn follows
+    /// Whether a command, or a part of an answer, waits for [`Room`]: the driver sees to it that a turn follows
     /// once there is some.
     pub fn is_starved(&self) -> bool {
-        self.held == Held::Room && !self.is_closed()
+        (self.held == Held::Room || self.held_parts == Held::Room) && !self.is_closed()
     }
 
     /// Reserves `bytes` for the answer to `to`, which will not come at once: at least a head, at most
