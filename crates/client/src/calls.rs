@@ -66,6 +66,8 @@ pub(crate) struct Deadline {
     pub(crate) at: Instant,
     /// How long that was from the call on.
     pub(crate) limit: Duration,
+    /// It waits so long for a stream's first part, and then for as long as it takes. The server is not told.
+    pub(crate) is_for_first_part: bool,
 }
 
 /// Whether the connection goes on after an answer.
@@ -175,12 +177,14 @@ impl<K> Calls<K> {
         }
     }
 
-    /// Ends the calls whose time is over. The server was told how long they wait: it needs no word.
+    /// Ends the calls whose time is over. A server that was told how long they wait needs no word.
     pub(crate) fn expire(&mut self, now: Instant) {
         while let Some(&(_, number)) = self.deadlines.first().filter(|(deadline, _)| *deadline <= now) {
             let Some(call) = self.remove(number) else { break };
-            if let Some(sequence) = call.sequence {
-                self.abandon(sequence);
+            match call.sequence {
+                Some(_) if call.told().is_none() => self.take_back(call.sequence),
+                Some(sequence) => self.abandon(sequence),
+                None => {}
             }
             self.time_out(call);
         }
@@ -266,7 +270,7 @@ impl<K> Calls<K> {
     fn send_one(&mut self, number: u64, now: Instant, session: &mut ClientSession) {
         self.line.leave(number);
         let call = self.calls.get_mut(&number).expect("who stands in line has a call");
-        let left = call.wanted.deadline.map(|deadline| deadline.at.saturating_duration_since(now));
+        let left = call.told().map(|deadline| deadline.at.saturating_duration_since(now));
         let before = session.unsent();
         self.sequence += 1;
         if let Err(misuse) = session.send(&call.wanted.request, Some(&self.sequence.into()), left) {
@@ -278,6 +282,13 @@ impl<K> Calls<K> {
         let has_body = call.wanted.request.body_len() > 0;
         self.flights.insert(self.sequence, Flight { call: Some(number), has_body, parts: None });
         self.early += session.unsent() - before;
+    }
+}
+
+impl<K> Call<K> {
+    /// The deadline that the server is told.
+    fn told(&self) -> Option<&Deadline> {
+        self.wanted.deadline.as_ref().filter(|deadline| !deadline.is_for_first_part)
     }
 }
 

@@ -9,7 +9,7 @@ use pinwire_proto::certificate::Certificate;
 use pinwire_proto::wire::{Misuse, Request};
 use tokio::runtime::Handle;
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore, TryAcquireError, mpsc, oneshot};
-use tokio::time::{Instant, Timeout};
+use tokio::time::Instant;
 
 use crate::answers::Answers;
 use crate::builder::Builder;
@@ -84,8 +84,8 @@ impl Client {
     /// # Errors
     /// Every [`Error`]; [`Error::outcome`] says what became of the command.
     pub async fn call(&self, request: Request) -> Result<Answer, Error> {
-        let limit = request.time_limit().unwrap_or(self.shared.timeout);
-        let (number, answer) = self.begin(request, Some(limit), None).await?;
+        let deadline = Deadline::after(request.time_limit().unwrap_or(self.shared.timeout));
+        let (number, answer) = self.begin(request, Some(deadline), None).await?;
         Waiting { posts: &self.posts, number, answer: Some(answer) }.answer().await
     }
 
@@ -111,8 +111,19 @@ impl Client {
     ///
     /// [`Limits::untaken`]: crate::Limits::untaken
     pub async fn stream(&self, request: Request) -> Result<Answers, Error> {
-        let (limit, (feed, fed)) = (request.time_limit(), feed());
-        let (number, end) = self.begin(request, limit, Some(feed)).await?;
+        let deadline = request.time_limit().map(Deadline::after);
+        self.begin_stream(request, deadline).await
+    }
+
+    /// The same, with the client's timeout for its first part.
+    pub(crate) async fn stream_soon(&self, request: Request) -> Result<Answers, Error> {
+        let deadline = Deadline { is_for_first_part: true, ..Deadline::after(self.shared.timeout) };
+        self.begin_stream(request, Some(deadline)).await
+    }
+
+    async fn begin_stream(&self, request: Request, deadline: Option<Deadline>) -> Result<Answers, Error> {
+        let (feed, fed) = feed();
+        let (number, end) = self.begin(request, deadline, Some(feed)).await?;
         Ok(Answers::new(self.clone(), number, fed, end))
     }
 
@@ -120,12 +131,10 @@ impl Client {
     async fn begin(
         &self,
         request: Request,
-        limit: Option<Duration>,
+        deadline: Option<Deadline>,
         feed: Option<Feed>,
     ) -> Result<(u64, oneshot::Receiver<Result<Answer, Error>>), Error> {
         check(&request)?;
-        let limit = limit.map(within_reason);
-        let deadline = limit.map(|limit| Deadline { at: (Instant::now() + limit).into_std(), limit });
         let room = self.room(deadline).await?;
         let number = self.shared.next.fetch_add(1, Ordering::Relaxed);
         let (reply, end) = oneshot::channel();
@@ -169,24 +178,20 @@ impl Client {
 
     async fn wait_for_room(&self, deadline: Option<Deadline>) -> Result<OwnedSemaphorePermit, Error> {
         let room = Arc::clone(&self.shared.room).acquire_owned();
-        let room = match deadline {
-            None => room.await,
-            Some(Deadline { at, limit }) => {
-                let late = |_| Error::TimedOut {
-                    limit,
-                    outcome: Outcome::NotBegun,
-                    why: Some("as many calls are made already as Limits::calls allows".to_owned()),
-                };
-                self.until(at.into(), room).await.map_err(late)?
-            }
+        let Some(Deadline { at, limit, .. }) = deadline else {
+            return room.await.map_err(|_: AcquireError| over(Outcome::NotBegun));
         };
+        let timer = {
+            // The driver's clock: the caller may have none.
+            let _context = self.shared.runtime.enter();
+            tokio::time::timeout_at(at.into(), room)
+        };
+        let room = timer.await.map_err(|_| Error::TimedOut {
+            limit,
+            outcome: Outcome::NotBegun,
+            why: Some("as many calls are made already as Limits::calls allows".to_owned()),
+        })?;
         room.map_err(|_: AcquireError| over(Outcome::NotBegun))
-    }
-
-    /// The future's value, if it comes in time. By the driver's clock, for the caller may have none.
-    pub(crate) fn until<F: Future>(&self, moment: Instant, future: F) -> Timeout<F> {
-        let _context = self.shared.runtime.enter();
-        tokio::time::timeout_at(moment, future)
     }
 
     /// Tells the driver. One that has ended has nothing to do.
@@ -194,14 +199,17 @@ impl Client {
         let _ = self.posts.send(post);
     }
 
-    /// How long this client waits unless told otherwise.
-    pub(crate) fn timeout(&self) -> Duration {
-        self.shared.timeout
-    }
-
     /// Whether a new connection is made after one was lost.
     pub(crate) fn reconnects(&self) -> bool {
         self.shared.reconnects
+    }
+}
+
+impl Deadline {
+    /// From now on.
+    fn after(limit: Duration) -> Deadline {
+        let limit = within_reason(limit);
+        Deadline { at: (Instant::now() + limit).into_std(), limit, is_for_first_part: false }
     }
 }
 

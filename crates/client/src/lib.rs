@@ -45,6 +45,7 @@ mod error;
 mod known_servers;
 mod limits;
 mod right;
+mod watch;
 
 pub use address::{Address, BadAddress};
 pub use answer::Answer;
@@ -59,3 +60,4 @@ pub use pinwire_proto::certificate::{Certificate, Digests};
 pub use pinwire_proto::identity::Identity;
 pub use pinwire_proto::trust::Pin;
 pub use pinwire_proto::wire::Request;
+pub use watch::{Change, Watch};

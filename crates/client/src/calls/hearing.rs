@@ -52,14 +52,8 @@ impl<K> Calls<K> {
         let Some(flight) = self.flights.get_mut(&sequence) else { return };
         let Some(number) = flight.call else { return };
         let parts = flight.parts.get_or_insert_default();
-        if let Some(call) = self.calls.get_mut(&number).filter(|call| call.wanted.feed.is_some()) {
-            call.is_fed = true;
-            let feed = call.wanted.feed.as_ref();
-            let has_room = feed.is_none_or(|feed| feed.put(Answer { headers, body }, self.limits.untaken));
-            if !has_room {
-                self.give_up(number, Error::Behind { limit: self.limits.untaken });
-            }
-            return;
+        if self.calls.get(&number).is_some_and(|call| call.wanted.feed.is_some()) {
+            return self.feed(number, Answer { headers, body });
         }
         parts.bytes += body.len() + headers.iter().map(kept).sum::<usize>();
         if parts.bytes > self.limits.answer {
@@ -71,6 +65,19 @@ impl<K> Calls<K> {
         match whole.body.is_empty() {
             true => whole.body = body,
             false => whole.body.extend_from_slice(&body),
+        }
+    }
+
+    /// A part of a stream.
+    fn feed(&mut self, number: u64, part: Answer) {
+        let Some(call) = self.calls.get_mut(&number) else { return };
+        call.is_fed = true;
+        if let Some(first) = call.wanted.deadline.take_if(|deadline| deadline.is_for_first_part) {
+            self.deadlines.remove(&(first.at, number));
+        }
+        let limit = self.limits.untaken;
+        if call.wanted.feed.as_ref().is_some_and(|feed| !feed.put(part, limit)) {
+            self.give_up(number, Error::Behind { limit });
         }
     }
 

@@ -162,7 +162,7 @@ impl World {
         let deadline = self.now.instant + limit;
         let made = Made { line, body, is_repeatable, deadline, is_cancelled: false, result: None };
         self.made.insert(number, made);
-        let deadline = Some(Deadline { at: deadline, limit });
+        let deadline = Some(Deadline { at: deadline, limit, is_for_first_part: false });
         self.calls.add(number, Wanted { caller: number, request, deadline, feed: None });
     }
 

@@ -65,7 +65,7 @@ impl Story {
 
     pub(super) fn request(&mut self, number: u64, request: Request) {
         let limit = request.time_limit().unwrap_or(PATIENCE);
-        let deadline = Some(Deadline { at: self.now + limit, limit });
+        let deadline = Some(Deadline { at: self.now + limit, limit, is_for_first_part: false });
         self.calls.add(number, Wanted { caller: number, request, deadline, feed: None });
         self.collect();
     }
@@ -75,9 +75,22 @@ impl Story {
         self.add_stream(number, request, None)
     }
 
+    /// The same, which waits so long for its first part.
+    pub(super) fn impatient_stream(&mut self, number: u64, request: Request, limit: Duration) -> Taken {
+        self.add_stream(
+            number,
+            request,
+            Some(Deadline { at: self.now + limit, limit, is_for_first_part: true }),
+        )
+    }
+
     /// The same with a deadline.
     pub(super) fn timed_stream(&mut self, number: u64, request: Request, limit: Duration) -> Taken {
-        self.add_stream(number, request, Some(Deadline { at: self.now + limit, limit }))
+        self.add_stream(
+            number,
+            request,
+            Some(Deadline { at: self.now + limit, limit, is_for_first_part: false }),
+        )
     }
 
     fn add_stream(&mut self, number: u64, request: Request, deadline: Option<Deadline>) -> Taken {

@@ -53,6 +53,28 @@ fn a_deadline_of_its_own_ends_it_and_the_server_is_told_of_it() {
 }
 
 #[test]
+fn who_waits_for_the_first_part_waits_no_longer_once_it_is_there() {
+    let mut story = Story::connected();
+    let limit = Duration::from_secs(2);
+    let mut stream = story.impatient_stream(1, watch(), limit);
+    assert_eq!(story.says(), "WATCH\r\nSequence: 1\r\n\r\n", "the server is not told");
+    story.hears(part(1, "a"));
+    assert_eq!((stream.rest(), story.calls.due()), (vec!["a".to_owned()], None));
+    story.wait(limit * 10);
+    assert_eq!(story.ended(), none());
+
+    let _stream = story.impatient_stream(2, watch(), limit);
+    story.says();
+    story.wait(limit);
+    assert_eq!(
+        (story.ended(), story.lines()),
+        (vec!["2: timed out Unknown".to_owned()], vec!["CANCEL 2".to_owned()])
+    );
+    story.hears(part(2, "late") + &error(2, "cancelled"));
+    assert_eq!((story.fault, story.calls.is_owed()), (None, false));
+}
+
+#[test]
 fn an_error_is_the_end_whatever_came_before() {
     for code in Code::all().filter(|code| !code.is_of_connection()) {
         let mut story = Story::connected();
