@@ -6,6 +6,7 @@
 mod client;
 mod link;
 mod server;
+mod streams;
 
 pub use client::{ClientEnd, config, plain_config};
 pub use link::Link;

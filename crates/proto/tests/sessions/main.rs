@@ -14,6 +14,7 @@ mod forge;
 mod greeting;
 mod in_step;
 mod original;
+mod parts;
 mod resuming;
 mod simulated;
 mod tls;

@@ -11,4 +11,5 @@ mod interop;
 mod pressure;
 mod stories;
 mod storms;
+mod streams;
 mod trust;

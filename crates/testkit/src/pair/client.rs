@@ -233,7 +233,10 @@ impl ClientEnd {
 fn line(answer: &Answer) -> String {
     let sequence = answer.sequence.map(|sequence| format!("{sequence}: ")).unwrap_or_default();
     match &answer.status {
-        Ok(()) => format!("{sequence}OK {}", String::from_utf8_lossy(&answer.body)),
+        Ok(()) => {
+            let status = if answer.more { "PART" } else { "OK" };
+            format!("{sequence}{status} {}", String::from_utf8_lossy(&answer.body))
+        }
         Err((code, _)) => format!("{sequence}{code}"),
     }
 }

@@ -6,6 +6,7 @@ use pinwire_proto::code::Code;
 use pinwire_proto::session::{Buffers, Disconnect, Event, Now, ReplyTo, Room, ServerSession};
 use pinwire_proto::trust::TrustList;
 
+use super::streams::Streams;
 use super::{LOCAL, Link};
 
 /// A server's connection: what it heard, and how it answers.
@@ -29,6 +30,7 @@ pub struct ServerEnd {
     announced: Vec<String>,
     held: Vec<(String, ReplyTo)>,
     cancelled: Vec<u32>,
+    streams: Streams,
     turns: usize,
     read: usize,
     wakers: Wakers,
@@ -50,6 +52,8 @@ struct Wakers {
 pub struct Script {
     /// Commands of these names are answered later, by [`ServerEnd::answer`].
     pub holds: Vec<&'static str>,
+    /// Commands of these names are answered in parts, by [`ServerEnd::push`].
+    pub streams: Vec<&'static str>,
     /// The handler panics at commands of these names.
     pub panics: Vec<&'static str>,
     /// Bodies of commands of these names are refused from their heads, with the line's [`code`](field@Script::code).
@@ -88,6 +92,7 @@ impl ServerEnd {
             announced: Vec::new(),
             held: Vec::new(),
             cancelled: Vec::new(),
+            streams: Streams::default(),
             turns: 0,
             read: 0,
             wakers: Wakers { now: true, ..Wakers::default() },
@@ -109,7 +114,35 @@ impl ServerEnd {
         &self.announced
     }
 
-    /// The flights that the client took back.
+    /// Another part of the answer to the command of this line.
+    pub fn push(&mut self, line: &str, part: impl AsRef<[u8]>) {
+        self.streams.push(line, part.as_ref());
+        self.wakers.now = true;
+    }
+
+    /// Its answer is complete.
+    pub fn end_stream(&mut self, line: &str, body: impl AsRef<[u8]>) {
+        self.answer_to(self.streams.of(line), body);
+    }
+
+    /// Where its parts go.
+    pub fn stream(&self, line: &str) -> ReplyTo {
+        self.streams.of(line)
+    }
+
+    /// The time of this command is up.
+    pub fn time_out(&mut self, to: &ReplyTo) {
+        self.session.between_turns(|session, replies| session.time_out(to, replies));
+        self.streams.cancel(to.flight);
+        self.wakers.now = true;
+    }
+
+    /// Parts that wait until the client takes more.
+    pub fn parts_waiting(&self) -> usize {
+        self.streams.waiting()
+    }
+
+    /// The flights that the client took back, or that ended with a goodbye.
     pub fn cancelled(&self) -> &[u32] {
         &self.cancelled
     }
@@ -272,6 +305,7 @@ impl ServerEnd {
         let filled = self.fill(up);
         self.session.open(now, (&self.list, self.from), &mut self.io);
         self.handle(now);
+        self.streams.go(&mut self.session, &mut self.io);
         self.session.seal(now, &mut self.io);
         self.send(down);
         if self.session.is_closed() {
@@ -356,6 +390,11 @@ impl ServerEnd {
                         self.held.push((head.line().to_owned(), to));
                         continue;
                     }
+                    if self.script.streams.contains(&head.name()) {
+                        self.session.begin_stream(&to);
+                        self.streams.begin(head.line(), to);
+                        continue;
+                    }
                     if self.script.errs.contains(&head.name()) {
                         self.session.error(&to, replies, self.script.code(head.line()), "so the story says");
                         continue;
@@ -371,7 +410,10 @@ impl ServerEnd {
                     });
                     answered.expect("an echo keeps the protocol");
                 }
-                Event::Cancelled(flight) => self.cancelled.push(flight),
+                Event::Cancelled(flight) => {
+                    self.streams.cancel(flight);
+                    self.cancelled.push(flight);
+                }
             }
         }
     }
