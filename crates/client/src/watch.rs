@@ -123,7 +123,7 @@ impl Watch {
 
     /// It waits for a server as long as it takes.
     async fn begin_again(&mut self) -> Result<Step, Error> {
-        let from = Some(self.version + 1);
+        let from = Some(self.version.saturating_add(1));
         self.stage = match self.client.stream(request(&self.prefix, from)).await {
             Ok(parts) => Stage::Asked { from, parts },
             // The client itself has ended.
