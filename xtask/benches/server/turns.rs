@@ -118,7 +118,7 @@ fn counted_turn(session: &mut ServerSession, list: &TrustList, io: &mut Buffers)
         }
     }
     session.seal(now, io);
-    session.taken(0);
+    session.taken(0, io);
 }
 
 fn now() -> Now {

@@ -348,7 +348,7 @@ impl ServerEnd {
         self.outbox.append(&mut self.io.sealed);
         down.put(&mut self.outbox);
         self.wakers.write = !self.outbox.is_empty();
-        self.session.taken(self.outbox.len());
+        self.session.taken(self.outbox.len(), &mut self.io);
     }
 
     /// All is said: what still comes is thrown away.
