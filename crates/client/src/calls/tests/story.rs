@@ -187,6 +187,10 @@ impl Story {
 pub(super) struct Taken(Fed);
 
 impl Taken {
+    pub(super) fn new(fed: Fed) -> Taken {
+        Taken(fed)
+    }
+
     /// The body of the next part that is there; none if there is none, now or ever.
     pub(super) fn take(&mut self) -> Option<String> {
         match self.0.poll_take(&mut Context::from_waker(Waker::noop())) {
