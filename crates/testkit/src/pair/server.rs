@@ -172,6 +172,11 @@ impl ServerEnd {
         self.turns
     }
 
+    /// Whether expanded keys of this connection are kept for its next turn.
+    pub fn keeps_keys(&self) -> bool {
+        !self.io.contexts.is_empty()
+    }
+
     /// How it ended.
     pub fn ended(&self) -> Option<&Disconnect> {
         self.session.ended()
