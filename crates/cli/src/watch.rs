@@ -36,7 +36,7 @@ pub(crate) fn run(args: &WatchArgs, home: &Home) -> Result<Exit, Failure> {
     }
     let server = args.server.reach_lasting(home)?;
     let watch = match server.watch(prefix, args.from) {
-        Ok(watch) => watch.on_lost(|error| output::remark(format_args!("{error}; trying again"))),
+        Ok(watch) => watch.on_lost(|error| output::remark(format_args!("{}; trying again", reason(error)))),
         Err(error) => return over(&server, error),
     };
     output::remark(format_args!("watching from version {} on", watch.version().saturating_add(1)));
@@ -60,6 +60,15 @@ fn over(server: &Reached<'_>, error: Error) -> Result<Exit, Failure> {
         output::remark(GONE);
     }
     Ok(said.exit())
+}
+
+/// Why it has to begin again, without what became of the command: it changes nothing.
+fn reason(error: &Error) -> String {
+    match error {
+        Error::Lost { why, .. } => why.clone(),
+        Error::Reply { code, .. } | Error::Closed { code, .. } => format!("the server ended it: {code}"),
+        other => other.to_string(),
+    }
 }
 
 fn is_history_gone(said: &Said) -> bool {
