@@ -93,6 +93,7 @@ impl Bench {
         let (server, client) = &mut self.pairs[place];
         self.io.wire.space()[..said.len()].copy_from_slice(said);
         self.io.wire.filled(said.len());
+        self.io.place = place;
         counted_turn(server, &self.list, &mut self.io);
         client.receive(&self.io.sealed);
         self.io.sealed.clear();
