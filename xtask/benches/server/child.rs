@@ -60,12 +60,7 @@ impl Served {
 
     /// The server's memory that is in use now, in bytes.
     pub(crate) fn resident(&self) -> Result<f64, String> {
-        // Exact, where VmRSS is only summed up now and then.
-        let path = format!("/proc/{}/smaps_rollup", self.child.id());
-        let text = fs::read_to_string(&path).map_err(|why| format!("{path}: {why}"))?;
-        let line = text.lines().find_map(|line| line.strip_prefix("Rss:"));
-        let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<f64>().ok());
-        kilobytes.map(|kilobytes| kilobytes * 1024.0).ok_or_else(|| format!("{path}: has no Rss"))
+        resident(self.child.id())
     }
 
     fn number<N: std::str::FromStr>(&mut self) -> Result<N, String> {
@@ -81,6 +76,16 @@ impl Drop for Served {
         drop(self.input.take());
         let _ = self.child.wait();
     }
+}
+
+/// The memory of this process that is in use now, in bytes.
+pub(crate) fn resident(process: u32) -> Result<f64, String> {
+    // Exact, where VmRSS is only summed up now and then.
+    let path = format!("/proc/{process}/smaps_rollup");
+    let text = fs::read_to_string(&path).map_err(|why| format!("{path}: {why}"))?;
+    let line = text.lines().find_map(|line| line.strip_prefix("Rss:"));
+    let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<f64>().ok());
+    kilobytes.map(|kilobytes| kilobytes * 1024.0).ok_or_else(|| format!("{path}: has no Rss"))
 }
 
 pub(crate) fn this_program() -> Result<PathBuf, String> {

@@ -18,6 +18,8 @@ mod guards;
 #[cfg(target_os = "linux")]
 mod hog;
 #[cfg(target_os = "linux")]
+mod idle;
+#[cfg(target_os = "linux")]
 mod machine;
 #[cfg(target_os = "linux")]
 mod measure;
@@ -25,6 +27,8 @@ mod measure;
 mod options;
 #[cfg(target_os = "linux")]
 mod peer;
+#[cfg(target_os = "linux")]
+mod program;
 #[cfg(target_os = "linux")]
 mod storm;
 #[cfg(target_os = "linux")]
@@ -46,6 +50,7 @@ fn main() -> ExitCode {
         _ if words.contains(&"--bench") && words.contains(&"guards") => guards::guards(&words),
         ["documents", "--bench"] | ["--bench", "documents"] => documents::bench(),
         _ if words.contains(&"--bench") && words.contains(&"fairness") => fairness::bench(&words),
+        ["idle", ..] | ["--bench", "idle", ..] => idle::bench(&words),
         _ if words.contains(&"--bench") && words.contains(&"trust") => trust::bench(&words),
         _ if words.contains(&"--bench") && words.contains(&"storm") => storm::bench(&words),
         // Cargo says --bench where it benches, and not where it tests.

@@ -9,6 +9,7 @@ use pinwire_server::proto::tls::ClientTls;
 
 use crate::child::{Answers, Served, Tuning, identity, this_program, words};
 use crate::fleet::Fleet;
+use crate::idle;
 use crate::peer::Batch;
 use crate::table::Column;
 
@@ -105,7 +106,7 @@ pub(crate) fn column(column: &Column, scale: &Scale) -> Result<Spread, String> {
         What::Load { connections, depth, batches } => {
             load(connections.min(scale.most_loaded), depth, (batches / scale.part).max(1), scale.runs)
         }
-        What::Idle => Spread::of(scale.idle_runs, || idle(scale.idle)),
+        What::Idle => Spread::of(scale.idle_runs, || idle::of_library(scale.idle)),
         What::Handshake => Spread::of(scale.runs, || handshake(scale.handshakes)),
     }
 }
@@ -120,18 +121,6 @@ fn load(connections: usize, depth: usize, batches: usize, runs: usize) -> Result
         fleet.load(&batch, batches)?;
         Ok((served.cpu()? - before) / (batches * depth) as f64)
     })
-}
-
-fn idle((from, to): (usize, usize)) -> Result<f64, String> {
-    let (served, mut fleet) = start(&Answers::Fixed)?;
-    let batch = [Batch::new(1)?];
-    let mut resident = |connections| {
-        fleet.grow(connections)?;
-        fleet.load(&batch, connections)?; // one request each
-        served.resident()
-    };
-    let before = resident(from)?;
-    Ok((resident(to)? - before) / (to - from) as f64)
 }
 
 /// From the accept to the greeting and the session ticket; the closing is not counted.

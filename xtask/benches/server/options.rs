@@ -50,6 +50,8 @@ usage: cargo xtask bench [--quick] [--connections N] [--only COLUMN]
   --quick          some 20 s: fewer and shorter runs, fewer idle connections
   --connections N  idle memory is the slope from 1,000 to N connections (8,000)
   --only COLUMN    64x1, 64x16, 1000x1, idle or handshake alone
+       cargo xtask bench idle [--connections N]
+  memory of the program, an idle connection, from 1,000 to N connections (15,000)
        cargo xtask bench documents
   durable PUTs a second beside the disk's own rate, and a GET from the file beside one from memory
        cargo xtask bench fairness [--quick] [--workers N] [--hog NAME]

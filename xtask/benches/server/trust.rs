@@ -3,13 +3,7 @@
 //!
 //! The server is the program itself, and the removal is typed as a user types it; this program is the clients.
 
-use std::ffi::OsStr;
-use std::fs;
-use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::thread;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use mio::{Events, Interest, Poll, Token};
@@ -22,6 +16,7 @@ use crate::child::{BODY, identity, words};
 use crate::machine;
 use crate::options::USAGE;
 use crate::peer::{Batch, Heard, Peer, Room};
+use crate::program::{self, Server};
 
 /// Prints a line a round, and what the slowest client of all rounds saw.
 pub(crate) fn bench(typed: &[&str]) -> Result<(), String> {
@@ -32,7 +27,7 @@ pub(crate) fn bench(typed: &[&str]) -> Result<(), String> {
     if let Some(word) = typed.iter().find(|word| !["--bench", "trust", "--quick"].contains(word)) {
         return Err(format!("{word} is not an option\n{USAGE}"));
     }
-    let program = std::env::var_os(PROGRAM).ok_or("`cargo xtask bench trust` says where the program is")?;
+    let program = program::path()?;
     machine::allow_files(connections)?;
     print!("{}", machine::describe());
     println!("{connections} connections, half under each of two keys, all asking GETs one at a time;");
@@ -42,7 +37,7 @@ pub(crate) fn bench(typed: &[&str]) -> Result<(), String> {
     );
     println!("| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |");
     for number in 1..=rounds {
-        println!("| {number} {}", Round::new(Path::new(&program), connections)?.run()?);
+        println!("| {number} {}", Round::new(&program, connections)?.run()?);
     }
     println!("\n{}", machine::load());
     Ok(())
@@ -197,73 +192,6 @@ fn milliseconds(time: Duration) -> String {
     format!("{:.0}", time.as_secs_f64() * 1_000.0)
 }
 
-/// `pinwire serve`, in a home that is gone with it.
-struct Server {
-    program: PathBuf,
-    home: PathBuf,
-    child: Child,
-    address: SocketAddr,
-}
-
-impl Server {
-    fn start(program: &Path, trusted: &str) -> Result<Server, String> {
-        let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("trust-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&home);
-        words(fs::create_dir_all(&home))?;
-        words(fs::write(home.join("trusted"), trusted))?;
-        let mut child = pinwire(program, &home, ["serve", "--listen", "127.0.0.1:0", "--store", "memory"])
-            .args(["--log", "error"])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .map_err(|why| format!("the program cannot be started: {why}"))?;
-        let lines = BufReader::new(child.stdout.take().ok_or("the program has no pipe")?).lines();
-        let mut server = Server {
-            program: program.to_owned(),
-            home,
-            child,
-            address: SocketAddr::from(([127, 0, 0, 1], 0)),
-        };
-        server.address = listening(lines)?;
-        Ok(server)
-    }
-
-    /// Runs `pinwire trust remove`: how long it took.
-    fn remove(&self, name: &str) -> thread::JoinHandle<Result<Duration, String>> {
-        let mut command = pinwire(&self.program, &self.home, ["trust", "remove", name]);
-        thread::spawn(move || {
-            let began = Instant::now();
-            let done = words(command.stderr(Stdio::null()).stdout(Stdio::null()).status())?;
-            if done.success() { Ok(began.elapsed()) } else { Err(format!("`pinwire trust remove`: {done}")) }
-        })
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        let _ = fs::remove_dir_all(&self.home);
-    }
-}
-
-fn pinwire<const N: usize>(program: &Path, home: &Path, words: [&str; N]) -> Command {
-    let mut command = Command::new(program);
-    command.args(words).args([OsStr::new("--home"), home.as_os_str()]);
-    command
-}
-
-/// Where it says that it listens; what else it says is read over, so that its pipe is never full.
-fn listening(
-    mut lines: impl Iterator<Item = std::io::Result<String>> + Send + 'static,
-) -> Result<SocketAddr, String> {
-    let address = lines.by_ref().find_map(|line| line.ok()?.strip_prefix("listening on ")?.parse().ok());
-    thread::spawn(move || lines.for_each(drop));
-    address.ok_or_else(|| "the program ended before it listened".to_owned())
-}
-
-/// Names the program in the environment.
-const PROGRAM: &str = "PINWIRE_PROGRAM";
 const STAYS: &str = "bob";
 const GOES: &str = "alice";
 /// All connections have asked several times by then.
