@@ -1,6 +1,12 @@
 //! The seam between a session and the bytes on its wire: records are opened and sealed here, by whichever
 //! layer the connection has.
 
+#[cfg(feature = "clear")]
+use std::sync::Arc;
+
+#[cfg(feature = "clear")]
+use rustls::{ClientConfig, ServerConfig};
+
 use super::connection::Connection;
 use super::{ClientTls, ServerTls, TlsFailure};
 
@@ -27,6 +33,18 @@ impl Layer {
     /// A client's side.
     pub fn client(tls: &ClientTls) -> Result<Self, TlsFailure> {
         Ok(Layer(Kind::Rustls(Box::new(Connection::client(tls.config.clone())?))))
+    }
+
+    /// A server's side with any configuration of rustls. For fuzzing: no setting leads here.
+    #[cfg(feature = "clear")]
+    pub fn with_server_config(config: Arc<ServerConfig>) -> Result<Self, TlsFailure> {
+        Ok(Layer(Kind::Rustls(Box::new(Connection::server(config)?))))
+    }
+
+    /// A client's side with any configuration of rustls. For fuzzing: no setting leads here.
+    #[cfg(feature = "clear")]
+    pub fn with_client_config(config: Arc<ClientConfig>) -> Result<Self, TlsFailure> {
+        Ok(Layer(Kind::Rustls(Box::new(Connection::client(config)?))))
     }
 
     /// No records at all, and a peer that is said to have proven `certificate`. For tests and benches: no

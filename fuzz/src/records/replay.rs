@@ -1,0 +1,157 @@
+//! One handshake of each kind, made once: afterwards every connection is told the peer's constant bytes of it, says
+//! its own, and has the constant secrets.
+
+use std::sync::{Arc, LazyLock, Mutex};
+
+use rustls::{ClientConfig, Connection, KeyLog, ServerConfig};
+use rustls::pki_types::ServerName;
+
+use super::keys::{Keys, Suite};
+use super::provider;
+
+/// Whose record layer is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Side {
+    Server,
+    Client,
+}
+
+impl Side {
+    pub(super) fn other(self) -> Side {
+        match self {
+            Side::Server => Side::Client,
+            Side::Client => Side::Server,
+        }
+    }
+}
+
+/// The handshake of a suite.
+pub(super) struct Handshake {
+    suite: Suite,
+    pub(super) server: Arc<ServerConfig>,
+    /// The same, without session tickets.
+    pub(super) ticketless: Arc<ServerConfig>,
+    pub(super) client: ClientConfig,
+    /// The ClientHello, and the client's Finished.
+    hello: Vec<u8>,
+    finished: Vec<u8>,
+    /// The server's one flight.
+    flight: Vec<u8>,
+    /// A record with a NewSessionTicket, as the server says it after that.
+    tickets: Vec<u8>,
+    secrets: [Vec<u8>; 2],
+}
+
+impl Handshake {
+    pub(super) fn of(suite: Suite) -> &'static Handshake {
+        static ALL: LazyLock<[Handshake; 3]> = LazyLock::new(|| Suite::ALL.map(Handshake::new));
+        ALL.iter().find(|handshake| handshake.suite == suite).expect("every suite is there")
+    }
+
+    fn new(suite: Suite) -> Handshake {
+        let tap = Arc::new(Tap::default());
+        let mut config = provider::server(suite, 1);
+        config.enable_secret_extraction = true;
+        let mut tapped = config.clone();
+        tapped.key_log = Arc::clone(&tap) as Arc<dyn KeyLog>;
+        let mut client = provider::client(suite);
+        client.enable_secret_extraction = true;
+        let mut ticketless = config.clone();
+        ticketless.send_tls13_tickets = 0;
+
+        let mut near = client_of(Arc::new(client.clone()));
+        let mut far = server_of(Arc::new(tapped));
+        let hello = said(&mut near);
+        hear(&mut far, &hello);
+        let flight = said(&mut far);
+        hear(&mut near, &flight);
+        let finished = said(&mut near);
+        hear(&mut far, &finished);
+        assert!(!far.is_handshaking() && !near.is_handshaking(), "a handshake");
+        let tickets = said(&mut far);
+        let secrets = ["CLIENT_TRAFFIC_SECRET_0", "SERVER_TRAFFIC_SECRET_0"].map(|label| tap.secret(label));
+        let (server, ticketless) = (Arc::new(config), Arc::new(ticketless));
+        Handshake { suite, server, ticketless, client, hello, finished, flight, tickets, secrets }
+    }
+
+    /// What a connection of `side` is told, one flight after the other.
+    pub(super) fn told(&self, side: Side) -> Vec<&[u8]> {
+        match side {
+            Side::Server => vec![&self.hello, &self.finished],
+            Side::Client => vec![&self.flight],
+        }
+    }
+
+    /// The first keys that `side` seals with.
+    pub(super) fn keys(&self, side: Side) -> Keys {
+        let [client, server] = &self.secrets;
+        Keys::new(self.suite, if side == Side::Client { client } else { server })
+    }
+
+    /// The NewSessionTicket of a server of rustls, the message alone.
+    pub(super) fn ticket(&self) -> Vec<u8> {
+        self.keys(Side::Server).open(&self.tickets).expect("a record").1
+    }
+}
+
+/// rustls's own connection of `side`, its handshake done, and what it said since.
+pub(super) fn connected(handshake: &Handshake, side: Side, config: Config) -> (Connection, Vec<u8>) {
+    let mut connection = match config {
+        Config::Server(config) => server_of(config),
+        Config::Client(config) => client_of(config),
+    };
+    let mut said = said(&mut connection);
+    for flight in handshake.told(side) {
+        hear(&mut connection, flight);
+        said = self::said(&mut connection);
+    }
+    debug_assert!(!connection.is_handshaking());
+    (connection, if side == Side::Server { said } else { Vec::new() })
+}
+
+pub(super) enum Config {
+    Server(Arc<ServerConfig>),
+    Client(Arc<ClientConfig>),
+}
+
+fn server_of(config: Arc<ServerConfig>) -> Connection {
+    Connection::Server(rustls::ServerConnection::new(config).expect("a configuration"))
+}
+
+fn client_of(config: Arc<ClientConfig>) -> Connection {
+    let name = ServerName::try_from("pinwire").expect("a name");
+    Connection::Client(rustls::ClientConnection::new(config, name).expect("a configuration"))
+}
+
+/// Everything that it has to say.
+pub(super) fn said(connection: &mut Connection) -> Vec<u8> {
+    let mut said = Vec::new();
+    while connection.wants_write() {
+        connection.write_tls(&mut said).expect("a vector takes everything");
+    }
+    said
+}
+
+fn hear(connection: &mut Connection, mut flight: &[u8]) {
+    while !flight.is_empty() {
+        connection.read_tls(&mut flight).expect("room");
+        connection.process_new_packets().expect("the handshake's bytes");
+    }
+}
+
+/// Keeps the secrets of the one handshake.
+#[derive(Debug, Default)]
+struct Tap(Mutex<Vec<(String, Vec<u8>)>>);
+
+impl Tap {
+    fn secret(&self, label: &str) -> Vec<u8> {
+        let all = self.0.lock().expect("nobody panicked");
+        all.iter().find(|(it, _)| it == label).expect("it was logged").1.clone()
+    }
+}
+
+impl KeyLog for Tap {
+    fn log(&self, label: &str, _: &[u8], secret: &[u8]) {
+        self.0.lock().expect("nobody panicked").push((label.to_owned(), secret.to_vec()));
+    }
+}
