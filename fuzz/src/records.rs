@@ -3,6 +3,7 @@
 mod keys;
 mod provider;
 mod replay;
+mod schedule;
 
 use std::sync::Arc;
 

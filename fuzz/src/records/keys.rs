@@ -3,8 +3,6 @@
 
 use aws_lc_rs::aead::{self, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::hkdf;
-use rustls::SupportedCipherSuite;
-use rustls::crypto::aws_lc_rs::cipher_suite;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Suite {
@@ -15,14 +13,6 @@ pub(super) enum Suite {
 
 impl Suite {
     pub(super) const ALL: [Suite; 3] = [Suite::Aes128Gcm, Suite::Aes256Gcm, Suite::ChaCha20Poly1305];
-
-    pub(super) fn rustls(self) -> SupportedCipherSuite {
-        match self {
-            Suite::Aes128Gcm => cipher_suite::TLS13_AES_128_GCM_SHA256,
-            Suite::Aes256Gcm => cipher_suite::TLS13_AES_256_GCM_SHA384,
-            Suite::ChaCha20Poly1305 => cipher_suite::TLS13_CHACHA20_POLY1305_SHA256,
-        }
-    }
 
     fn algorithms(self) -> (&'static aead::Algorithm, hkdf::Algorithm) {
         match self {

@@ -1,6 +1,5 @@
 //! A handshake without chance or proof: every random byte, key share, certificate and signature is a constant, so
-//! that all connections of a suite have the same secrets and a handshake costs next to nothing. Real are the hashes,
-//! the key schedule and the ciphers, which are what the records are made with.
+//! that all connections of a suite have the same secrets and a handshake costs next to nothing.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -19,6 +18,7 @@ use rustls::{ClientConfig, DigitallySignedStruct, Error, NamedGroup, ServerConfi
 use rustls::{SignatureAlgorithm, SignatureScheme};
 
 use super::keys::Suite;
+use super::schedule;
 
 /// A server of `suite` alone, which asks for no certificate and gives so many tickets.
 pub(super) fn server(suite: Suite, tickets: usize) -> ServerConfig {
@@ -58,7 +58,7 @@ pub(super) fn counting(config: &ClientConfig) -> (ClientConfig, Arc<Tickets>) {
 
 fn provider(suite: Suite) -> Arc<CryptoProvider> {
     Arc::new(CryptoProvider {
-        cipher_suites: vec![suite.rustls()],
+        cipher_suites: vec![schedule::suite(suite)],
         kx_groups: vec![&Constant],
         secure_random: &Constant,
         ..aws_lc_rs::default_provider()
