@@ -10,7 +10,8 @@ use pinwire_documents::{Store, commands};
 use pinwire_server::proto::certificate::Certificate;
 use pinwire_server::proto::identity::Identity;
 use pinwire_server::{
-    IdentityFiles, Limits, Pin, Refusals, Router, Server, ServerConfig, ServerTls, Sha1, Tickets, TrustFile,
+    IdentityFiles, Limits, Pin, RecordLayer, Refusals, Router, Server, ServerConfig, ServerTls, Sha1,
+    Tickets, TrustFile,
 };
 
 use crate::exit::{Exit, Failure};
@@ -53,6 +54,9 @@ pub(crate) struct ServeArgs {
     /// What a client reads that is not let in: the reason in words too, or its code alone
     #[arg(long, value_enum, value_name = "HOW", default_value = "full")]
     refusals: HowMuch,
+    /// What makes TLS records once a handshake is complete
+    #[arg(long, value_enum, value_name = "LAYER", default_value = "compact")]
+    record_layer: Layer,
     /// What is logged to standard error: error, warn, info, debug, or a filter like pinwire_server=debug
     #[arg(long, value_name = "FILTER", env = "PINWIRE_LOG", hide_env_values = true, default_value = "info")]
     log: String,
@@ -71,6 +75,23 @@ impl From<HowMuch> for Refusals {
         match how {
             HowMuch::Full => Refusals::Full,
             HowMuch::Code => Refusals::Code,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Layer {
+    /// pinwire's own: some 230 bytes a connection
+    Compact,
+    /// rustls's: some 5 KB a connection
+    Rustls,
+}
+
+impl From<Layer> for RecordLayer {
+    fn from(layer: Layer) -> RecordLayer {
+        match layer {
+            Layer::Compact => RecordLayer::Compact,
+            Layer::Rustls => RecordLayer::Rustls,
         }
     }
 }
@@ -149,6 +170,7 @@ fn bind(
     }
     let failed = |error: &dyn std::fmt::Display| Failure::new(Exit::Failed, error.to_string());
     let tls = Tickets::new().and_then(|tickets| ServerTls::new(identity, tickets));
+    let tls = tls.map(|tls| tls.record_layer(args.record_layer.into()));
     let limits = Limits { failures: args.failures, ..Limits::default() };
     let config = ServerConfig::new(args.listen, tls.map_err(|error| failed(&error))?, trust).limits(limits);
     let config = config.refusals(args.refusals.into());

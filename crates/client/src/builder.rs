@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use pinwire_proto::identity::Identity;
-use pinwire_proto::tls::ClientTls;
+use pinwire_proto::tls::{ClientTls, RecordLayer};
 use pinwire_proto::trust::Pin;
 
 use crate::client::{self, Client};
@@ -23,6 +23,7 @@ pub struct Builder {
     timeout: Duration,
     limits: Limits,
     reconnects: bool,
+    layer: RecordLayer,
 }
 
 impl Builder {
@@ -35,6 +36,7 @@ impl Builder {
             timeout: TIMEOUT,
             limits: Limits::default(),
             reconnects: true,
+            layer: RecordLayer::default(),
         }
     }
 
@@ -48,6 +50,12 @@ impl Builder {
     /// The servers that are the right ones, each at its address.
     pub fn known_servers(mut self, known: KnownServers) -> Builder {
         self.known = known;
+        self
+    }
+
+    /// What makes the records. The default is [`RecordLayer::Compact`].
+    pub fn record_layer(mut self, layer: RecordLayer) -> Builder {
+        self.layer = layer;
         self
     }
 
@@ -115,9 +123,10 @@ impl Builder {
     }
 
     fn ready(self) -> Result<(Tcp, Settings), Error> {
-        let Builder { address, identity, known, pins, timeout, limits, reconnects } = self;
+        let Builder { address, identity, known, pins, timeout, limits, reconnects, layer } = self;
         let tls = ClientTls::new(identity.as_ref())
-            .map_err(|failure| Error::NoHandshake { address: address.clone(), why: failure.to_string() })?;
+            .map_err(|failure| Error::NoHandshake { address: address.clone(), why: failure.to_string() })?
+            .record_layer(layer);
         let limits = limits.usable();
         let right = Right { address: address.clone(), known, pins };
         Ok((

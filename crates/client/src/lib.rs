@@ -55,5 +55,6 @@ pub use known_servers::{BadLine, Known, KnownServers};
 pub use limits::Limits;
 pub use pinwire_proto::certificate::{Certificate, Digests};
 pub use pinwire_proto::identity::Identity;
+pub use pinwire_proto::tls::RecordLayer;
 pub use pinwire_proto::trust::Pin;
 pub use pinwire_proto::wire::Request;

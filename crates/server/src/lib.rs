@@ -65,7 +65,7 @@ pub use pinwire_proto::code::Code;
 pub use pinwire_proto::identity::Identity;
 pub use pinwire_proto::limits::Limits;
 pub use pinwire_proto::session::Disconnect;
-pub use pinwire_proto::tls::{ServerTls, Tickets, TlsFailure};
+pub use pinwire_proto::tls::{RecordLayer, ServerTls, Tickets, TlsFailure};
 pub use pinwire_proto::trust::{Entry, Pin, Sha1, TrustList};
 pub use pinwire_proto::wire::{Encoder, Head, Misuse, Reply, Sequence};
 pub use refusing::{Approvals, Refusals};

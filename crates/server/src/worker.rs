@@ -191,6 +191,7 @@ impl<H: Handler> Worker<H> {
                 Poll::Pending
             }
             Turn::Gone => {
+                io.contexts.clear(address.place as usize);
                 self.depart(slab, totals, address);
                 Poll::Ready(())
             }

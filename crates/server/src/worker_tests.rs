@@ -20,7 +20,11 @@ fn worker() -> (Rc<Worker<Router>>, Identity) {
     let line = format!("{}\n", Pin::Spki(identity.certificate().unwrap().digests.spki));
     let shared = Shared {
         handler: Router::new(),
-        tls: Arc::new(Current::new(ServerTls::new(&identity, Tickets::new().unwrap()).unwrap())),
+        tls: Arc::new(Current::new(
+            ServerTls::new(&identity, Tickets::new().unwrap())
+                .unwrap()
+                .record_layer(pinwire_testkit::record_layer()),
+        )),
         trust: Arc::new(Current::new(TrustList::parse(line.as_bytes(), Sha1::Refuse).unwrap())),
         limits: Arc::default(),
         workers: 1,
@@ -35,7 +39,10 @@ fn worker() -> (Rc<Worker<Router>>, Identity) {
 }
 
 fn greeting(mut socket: net::TcpStream, identity: &Identity) -> Greeting {
-    let mut session = ClientSession::new(&ClientTls::new(Some(identity)).unwrap()).unwrap();
+    let mut session = ClientSession::new(
+        &ClientTls::new(Some(identity)).unwrap().record_layer(pinwire_testkit::record_layer()),
+    )
+    .unwrap();
     session.trust_server();
     loop {
         match session.next() {
@@ -94,7 +101,10 @@ fn a_turn_that_panics_ends_its_connection_and_touches_no_other() {
     let peer = std::thread::spawn(move || {
         let mut broken = net::TcpStream::connect(address).unwrap();
         broken.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
-        let mut session = ClientSession::new(&ClientTls::new(Some(&identity)).unwrap()).unwrap();
+        let mut session = ClientSession::new(
+            &ClientTls::new(Some(&identity)).unwrap().record_layer(pinwire_testkit::record_layer()),
+        )
+        .unwrap();
         session.trust_server();
         let mut bytes = [0; 4_096];
         while !matches!(session.next(), Some(ClientEvent::Greeting(_) | ClientEvent::End(_))) {

@@ -4,4 +4,4 @@ pub mod certificates;
 pub mod pair;
 pub mod simulator;
 
-pub use pair::Pair;
+pub use pair::{Pair, record_layer};

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use pinwire_proto::identity::Identity;
 use pinwire_proto::limits::Limits;
 use pinwire_proto::session::{ClientSession, Now, ServerSession};
-use pinwire_proto::tls::{ClientTls, Layer, ServerTls, Tickets};
+use pinwire_proto::tls::{ClientTls, Layer, RecordLayer, ServerTls, Tickets};
 use pinwire_proto::trust::{Pin, Sha1, TrustList};
 
 use crate::certificates;
@@ -52,6 +52,8 @@ pub struct Setup {
     pub list: TrustList,
     /// The server's limits.
     pub limits: Limits,
+    /// What makes the records of both.
+    pub layer: RecordLayer,
     /// What seals the server's tickets.
     pub tickets: Tickets,
     /// When the story begins.
@@ -67,6 +69,7 @@ impl Default for Setup {
             list: list(&[&client]),
             client: Some(client),
             limits: Limits::default(),
+            layer: record_layer(),
             tickets: Tickets::new().expect("this machine has random numbers"),
             now: Now { instant: Instant::now(), unix: UNIX },
         }
@@ -95,7 +98,8 @@ impl Setup {
 
     /// The client's side of TLS, for stories with several connections of one client.
     pub fn client_tls(&self) -> ClientTls {
-        ClientTls::new(self.client.as_ref()).expect("a configuration of ours")
+        let tls = ClientTls::new(self.client.as_ref()).expect("a configuration of ours");
+        tls.record_layer(self.layer)
     }
 
     /// Our client with this side of TLS.
@@ -124,6 +128,7 @@ impl Setup {
 
     fn tls_server(&self) -> ServerEnd {
         let tls = ServerTls::new(&self.server, self.tickets.clone()).expect("a configuration of ours");
+        let tls = tls.record_layer(self.layer);
         let limits = Arc::new(self.limits.clone());
         let session = ServerSession::new(&tls, limits, self.now).expect("a configuration of ours");
         ServerEnd::new(session, self.list.clone())
@@ -214,6 +219,15 @@ impl Pair {
         self.now.instant += time;
         let seconds = i64::try_from(time.as_secs()).expect("stories are short");
         self.set_clock(seconds);
+    }
+}
+
+/// What makes records unless a story says otherwise: `PINWIRE_RECORD_LAYER`, so that all stories can be told over
+/// either. Nothing but tests reads that variable.
+pub fn record_layer() -> RecordLayer {
+    match std::env::var("PINWIRE_RECORD_LAYER") {
+        Ok(name) => name.parse().expect("PINWIRE_RECORD_LAYER"),
+        Err(_) => RecordLayer::default(),
     }
 }
 

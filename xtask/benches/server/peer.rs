@@ -7,7 +7,7 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use mio::net::TcpStream;
-use pinwire_server::proto::tls::{ClientTls, Layer};
+use pinwire_server::proto::tls::{ClientTls, Layer, Slot};
 use pinwire_server::proto::wire::{AnswerScan, Greeting, Request, greeting};
 use pinwire_server::{Code, Sequence};
 use socket2::{Domain, SockRef, Socket, Type};
@@ -18,6 +18,7 @@ use crate::child::words;
 pub(crate) struct Peer {
     socket: TcpStream,
     layer: Layer,
+    slot: Slot,
     /// What has arrived of a record that is not whole.
     wire: Vec<u8>,
     /// What has arrived of an answer that is not whole.
@@ -126,6 +127,7 @@ impl Peer {
         let mut peer = Peer {
             socket,
             layer,
+            slot: Slot::default(),
             wire,
             plain,
             scan,
@@ -152,7 +154,7 @@ impl Peer {
     /// Like [`send`](Peer::send), however much that is: what the socket has no room for, `receive` sends later.
     pub(crate) fn offer(&mut self, batch: &Batch, room: &mut Room) -> Result<(), String> {
         self.sent = Instant::now();
-        words(self.layer.seal(&batch.bytes, &mut room.sealed))?;
+        words(self.layer.seal(&mut self.slot, &batch.bytes, &mut room.sealed))?;
         self.owed += batch.answers;
         self.flush(room)
     }
@@ -217,7 +219,7 @@ impl Peer {
             used = words(self.layer.handshake(wire, HANDSHAKE, sealed))?;
         }
         if !self.layer.is_handshaking() {
-            used += words(self.layer.open(&mut wire[used..], &mut self.plain))?;
+            used += words(self.layer.open(&mut self.slot, &mut wire[used..], &mut self.plain))?;
         }
         Ok(used)
     }

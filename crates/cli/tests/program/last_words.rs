@@ -6,7 +6,7 @@ use std::thread;
 
 use pinwire_client::{Address, KnownServers, Pin};
 use pinwire_server::proto::code::Code;
-use pinwire_server::proto::tls::Layer;
+use pinwire_server::proto::tls::{Layer, Slot};
 use pinwire_server::{Identity, ServerTls, Tickets};
 use pinwire_testkit::certificates;
 
@@ -86,7 +86,7 @@ impl Scripted {
     fn serve(&self, answer: impl FnOnce(&str) -> String) {
         let (socket, _) = self.listener.accept().unwrap();
         let layer = Layer::server(&self.tls, now()).unwrap();
-        let mut line = Line { socket, layer, wire: Vec::new(), plain: Vec::new() };
+        let mut line = Line { socket, layer, slot: Slot::default(), wire: Vec::new(), plain: Vec::new() };
         while line.layer.is_handshaking() {
             line.read();
         }
@@ -105,6 +105,7 @@ impl Scripted {
 struct Line {
     socket: TcpStream,
     layer: Layer,
+    slot: Slot,
     wire: Vec<u8>,
     plain: Vec<u8>,
 }
@@ -120,7 +121,7 @@ impl Line {
             used = self.layer.handshake(&mut self.wire, 64 * 1024, &mut sealed).unwrap();
         }
         if !self.layer.is_handshaking() {
-            used += self.layer.open(&mut self.wire[used..], &mut self.plain).unwrap();
+            used += self.layer.open(&mut self.slot, &mut self.wire[used..], &mut self.plain).unwrap();
         }
         self.wire.drain(..used);
         self.socket.write_all(&sealed).unwrap();
@@ -128,14 +129,14 @@ impl Line {
 
     fn say(&mut self, text: &str) {
         let mut sealed = Vec::new();
-        self.layer.seal(text.as_bytes(), &mut sealed).unwrap();
+        self.layer.seal(&mut self.slot, text.as_bytes(), &mut sealed).unwrap();
         self.socket.write_all(&sealed).unwrap();
     }
 
     /// With a goodbye, and not before the client has gone: its unread bytes would make the kernel reset.
     fn close(mut self) {
         let mut sealed = Vec::new();
-        self.layer.close(&mut sealed).unwrap();
+        self.layer.close(&mut self.slot, &mut sealed).unwrap();
         // Who has heard the last word may be gone.
         let _ = self.socket.write_all(&sealed).and_then(|()| self.socket.shutdown(Shutdown::Write));
         let _ = self.socket.read_to_end(&mut Vec::new());

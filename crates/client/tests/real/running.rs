@@ -47,7 +47,9 @@ impl Setup {
         };
         let list = format!("{}\n", pin(&self.client));
         let list = pinwire_server::TrustList::parse(list.as_bytes(), pinwire_server::Sha1::Refuse).unwrap();
-        let tls = pinwire_server::ServerTls::new(&self.server, self.tickets.clone()).unwrap();
+        let tls = pinwire_server::ServerTls::new(&self.server, self.tickets.clone())
+            .unwrap()
+            .record_layer(pinwire_testkit::record_layer());
         let config =
             pinwire_server::ServerConfig::new(address, tls, list).limits(self.limits.clone()).workers(2);
         let server = pinwire_server::Server::bind(config, router).unwrap();

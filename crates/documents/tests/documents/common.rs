@@ -42,12 +42,17 @@ impl Client {
         });
         let pin = Pin::Spki(client.certificate().unwrap().digests.spki);
         let trust = TrustList::parse(format!("{pin}\n").as_bytes(), Sha1::Refuse).unwrap();
-        let tls = ServerTls::new(&server, Tickets::new().unwrap()).unwrap();
+        let tls = ServerTls::new(&server, Tickets::new().unwrap())
+            .unwrap()
+            .record_layer(pinwire_testkit::record_layer());
         let config = ServerConfig::new("127.0.0.1:0".parse().unwrap(), tls, trust).workers(1);
         let server = Server::bind(config, commands(Router::new(), store)).unwrap();
         let (address, stopper) = (server.local_addr(), server.stopper());
         let thread = Some(std::thread::spawn(move || server.run().unwrap()));
-        let mut session = ClientSession::new(&ClientTls::new(Some(&client)).unwrap()).unwrap();
+        let mut session = ClientSession::new(
+            &ClientTls::new(Some(&client)).unwrap().record_layer(pinwire_testkit::record_layer()),
+        )
+        .unwrap();
         session.trust_server();
         let mut client = Client { socket: TcpStream::connect(address).unwrap(), session, stopper, thread };
         assert!(matches!(client.event(), ClientEvent::Greeting(_)));

@@ -4,8 +4,9 @@ use std::time::Instant;
 
 use super::server::Coming;
 use crate::limits;
+use crate::tls::Contexts;
 
-/// What a turn works in: wire → plain → replies → sealed. Empty between turns.
+/// What a turn works in: wire → plain → replies → sealed. Empty between turns, but for the contexts.
 #[derive(Debug, Default)]
 pub struct Buffers {
     /// Bytes from the socket.
@@ -20,6 +21,10 @@ pub struct Buffers {
     pub unsent: usize,
     /// How much may be kept for this connection; the driver says so before the turn.
     pub room: Room,
+    /// Expanded keys, kept from turn to turn.
+    pub contexts: Contexts,
+    /// Which connection of the worker's it is, by a small number of its own; the driver says so before the turn.
+    pub place: usize,
 }
 
 /// Bytes that may be kept for one connection, as far as the server's other connections leave it room.

@@ -7,13 +7,17 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::tls::{ClientTls, Layer, TlsFailure};
+use crate::tls::{ClientTls, Layer, Slot, TlsFailure};
 use crate::wire::{self, AnswerScan, BodyReader, Discard, Greeting, Misuse, Request, Sequence, Violation};
 
 /// One connection as the client sees it.
 #[derive(Debug)]
 pub struct ClientSession {
     layer: Layer,
+    /// Its own: few connections, each busy.
+    slot: Slot,
+    /// The server's, until it is told.
+    certificate: Vec<u8>,
     phase: Phase,
     scan: AnswerScan,
     wire: Vec<u8>,
@@ -98,7 +102,9 @@ impl ClientSession {
     /// A connection over any record layer.
     pub fn over(layer: Layer) -> Self {
         ClientSession {
+            certificate: layer.peer_certificate().unwrap_or_default().to_vec(),
             layer,
+            slot: Slot::default(),
             phase: Phase::Handshake,
             scan: AnswerScan::default(),
             wire: Vec::new(),
@@ -140,7 +146,7 @@ impl ClientSession {
         }
         self.wire.extend_from_slice(bytes);
         if let Err(failure) = self.open() {
-            self.layer.alert(self.sealed.end());
+            self.layer.alert(&mut self.slot, self.sealed.end());
             self.failed = Some(ClientEnd::Tls(failure));
         }
     }
@@ -149,9 +155,11 @@ impl ClientSession {
         let mut used = 0;
         if self.layer.is_handshaking() {
             used = self.layer.handshake(&mut self.wire, MOST_HANDSHAKE, self.sealed.end())?;
+            self.certificate = self.layer.peer_certificate().unwrap_or_default().to_vec();
         }
         if !self.layer.is_handshaking() {
-            used += self.layer.open(&mut self.wire[used..], self.plain.end())?;
+            self.layer.reduce()?;
+            used += self.layer.open(&mut self.slot, &mut self.wire[used..], self.plain.end())?;
         }
         self.wire.drain(..used);
         Ok(())
@@ -176,7 +184,7 @@ impl ClientSession {
             return;
         }
         self.is_closing = true;
-        if let Err(failure) = self.layer.close(self.sealed.end()) {
+        if let Err(failure) = self.layer.close(&mut self.slot, self.sealed.end()) {
             self.failed = Some(ClientEnd::Tls(failure));
         }
     }
@@ -216,7 +224,7 @@ impl ClientSession {
         if self.is_closing {
             self.commands.clear(); // RFC 8446 6.1: nothing is sent after close_notify
         }
-        if let Err(failure) = self.layer.seal(&self.commands, self.sealed.end()) {
+        if let Err(failure) = self.layer.seal(&mut self.slot, &self.commands, self.sealed.end()) {
             self.failed = Some(ClientEnd::Tls(failure));
         }
         give_back(&mut self.commands);
@@ -252,8 +260,7 @@ impl ClientSession {
             return None;
         }
         self.phase = Phase::Greeting;
-        let certificate = self.layer.peer_certificate().map(<[u8]>::to_vec).unwrap_or_default();
-        Some(ClientEvent::Handshaken { certificate })
+        Some(ClientEvent::Handshaken { certificate: std::mem::take(&mut self.certificate) })
     }
 
     fn greeting(&mut self) -> Result<Option<ClientEvent>, Violation> {

@@ -209,7 +209,7 @@ impl ServerSession {
             _ => self.open_records(now, io),
         };
         if let Err(failure) = opened {
-            self.layer.alert(&mut io.sealed);
+            self.layer.alert(io.contexts.slot(io.place), &mut io.sealed);
             self.end(Disconnect::Tls(failure));
         }
     }
@@ -227,6 +227,7 @@ impl ServerSession {
             return Ok(());
         }
         self.judge(now, by);
+        self.layer.reduce()?; // its certificate was looked at
         self.open_records(now, io)
     }
 
@@ -248,7 +249,8 @@ impl ServerSession {
             return Ok(());
         }
         let before = io.plain.bytes.len();
-        let used = self.layer.open(io.wire.unread(), &mut io.plain.bytes)?;
+        let slot = io.contexts.slot(io.place);
+        let used = self.layer.open(slot, io.wire.unread(), &mut io.plain.bytes)?;
         io.wire.consume(used);
         // A body has its own measure of activity.
         let is_body = matches!(self.phase, Phase::Receiving(_) | Phase::Discarding(_));

@@ -1,5 +1,6 @@
 //! What both sides ask of TLS: 1.3 alone, the suites in our order, proof of possession, nothing more.
 
+use std::str::FromStr;
 use std::sync::Arc;
 
 use rustls::client::{ResolvesClientCert, Resumption, Tls12Resumption};
@@ -10,9 +11,11 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::time_provider::TimeProvider;
 use rustls::version::TLS13;
-use rustls::{ClientConfig, ServerConfig, SignatureScheme};
+use rustls::{ClientConfig, KeyLog, ServerConfig, SignatureScheme};
 
+use super::connection::TICKETS;
 use super::sessions::Sessions;
+use super::tap::Tap;
 use super::verifier::Possession;
 use super::{Tickets, TlsFailure};
 use crate::identity::Identity;
@@ -20,12 +23,43 @@ use crate::identity::Identity;
 /// The application protocol's name in TLS (RFC 7301).
 pub const ALPN: &[u8] = b"pinwire/1";
 
+/// What makes a connection's records once its handshake is complete; the handshake is rustls's in any case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RecordLayer {
+    /// Ours: some 230 bytes a connection.
+    #[default]
+    Compact,
+    /// rustls's: some 5 KB a connection.
+    Rustls,
+}
+
+impl RecordLayer {
+    /// What takes one handshake's secrets out, if its connection is to be reduced to them.
+    pub(super) fn tap(self) -> Option<Arc<Tap>> {
+        (self == RecordLayer::Compact).then(|| Arc::new(Tap::new()))
+    }
+}
+
+impl FromStr for RecordLayer {
+    type Err = String;
+
+    /// `compact` or `rustls`.
+    fn from_str(name: &str) -> Result<Self, String> {
+        match name {
+            "compact" => Ok(RecordLayer::Compact),
+            "rustls" => Ok(RecordLayer::Rustls),
+            _ => Err(format!("there is no record layer {name:?}: compact or rustls")),
+        }
+    }
+}
+
 /// A server's side of TLS: its identity and its tickets. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct ServerTls {
     config: Arc<ServerConfig>,
     identity: Identity,
     tickets: Tickets,
+    layer: RecordLayer,
 }
 
 impl ServerTls {
@@ -39,14 +73,21 @@ impl ServerTls {
             .with_cert_resolver(Arc::new(Shown(Some(identity.certified_key()))));
         config.ignore_client_order = true;
         config.alpn_protocols = vec![ALPN.to_vec()];
-        config.send_tls13_tickets = 1;
+        config.send_tls13_tickets = TICKETS as usize;
         config.max_early_data_size = 0;
-        Ok(ServerTls { config: Arc::new(config), identity: identity.clone(), tickets })
+        let layer = RecordLayer::default();
+        Ok(ServerTls { config: Arc::new(config), identity: identity.clone(), tickets, layer })
+    }
+
+    /// The same over another record layer than [`RecordLayer::Compact`].
+    #[must_use]
+    pub fn record_layer(self, layer: RecordLayer) -> Self {
+        ServerTls { layer, ..self }
     }
 
     /// The same with another identity. Tickets are of the same key, so that sessions are resumed across it.
     pub fn showing(&self, identity: &Identity) -> Result<Self, TlsFailure> {
-        ServerTls::new(identity, self.tickets.clone())
+        Ok(ServerTls::new(identity, self.tickets.clone())?.record_layer(self.layer))
     }
 
     /// What is shown.
@@ -55,12 +96,17 @@ impl ServerTls {
     }
 
     /// The configuration of one connection that begins at `unix` seconds. A clone costs 0.1 µs.
-    pub(super) fn of_connection(&self, unix: i64) -> Arc<ServerConfig> {
+    pub(super) fn of_connection(&self, unix: i64) -> (Arc<ServerConfig>, Option<Arc<Tap>>) {
         let unix = u64::try_from(unix).unwrap_or(0);
         let mut config = ServerConfig::clone(&self.config);
         config.ticketer = self.tickets.of_connection(unix);
         config.time_provider = Arc::new(Moment(unix));
-        Arc::new(config)
+        let tap = self.layer.tap();
+        if let Some(tap) = &tap {
+            config.key_log = Arc::clone(tap) as Arc<dyn KeyLog>;
+            config.enable_secret_extraction = true;
+        }
+        (Arc::new(config), tap)
     }
 }
 
@@ -68,14 +114,22 @@ impl ServerTls {
 /// clones share the sessions.
 #[derive(Clone, Debug)]
 pub struct ClientTls {
-    pub(super) config: Arc<ClientConfig>,
+    config: Arc<ClientConfig>,
     sessions: Sessions,
+    layer: RecordLayer,
 }
 
 impl ClientTls {
     /// Shows `identity` where a server asks for one; without it the server will say that one is required.
     pub fn new(identity: Option<&Identity>) -> Result<Self, TlsFailure> {
-        let provider = provider();
+        ClientTls::with(provider(), identity)
+    }
+
+    /// The same with other cryptography.
+    pub(super) fn with(
+        provider: Arc<CryptoProvider>,
+        identity: Option<&Identity>,
+    ) -> Result<Self, TlsFailure> {
         let verifier = Arc::new(Possession::new(algorithms(&provider)));
         let mut config = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&TLS13])?
@@ -85,7 +139,14 @@ impl ClientTls {
         config.alpn_protocols = vec![ALPN.to_vec()];
         config.enable_sni = false;
         config.resumption = Resumption::disabled();
-        Ok(ClientTls { config: Arc::new(config), sessions: Sessions::default() })
+        let layer = RecordLayer::default();
+        Ok(ClientTls { config: Arc::new(config), sessions: Sessions::default(), layer })
+    }
+
+    /// The same over another record layer than [`RecordLayer::Compact`].
+    #[must_use]
+    pub fn record_layer(self, layer: RecordLayer) -> Self {
+        ClientTls { layer, ..self }
     }
 
     /// The same for one connection that begins at `unix` seconds. It alone resumes: it offers a session of an
@@ -98,7 +159,16 @@ impl ClientTls {
         let sessions = Arc::new(self.sessions.of_connection(unix));
         config.resumption = Resumption::store(sessions).tls12_resumption(Tls12Resumption::Disabled);
         config.time_provider = Arc::new(Moment(unix));
-        ClientTls { config: Arc::new(config), sessions: self.sessions.clone() }
+        ClientTls { config: Arc::new(config), sessions: self.sessions.clone(), layer: self.layer }
+    }
+
+    /// The configuration of one connection. A clone costs 0.1 µs.
+    pub(super) fn of_connection(&self) -> (Arc<ClientConfig>, Option<Arc<Tap>>) {
+        let Some(tap) = self.layer.tap() else { return (Arc::clone(&self.config), None) };
+        let mut config = ClientConfig::clone(&self.config);
+        config.key_log = Arc::clone(&tap) as Arc<dyn KeyLog>;
+        config.enable_secret_extraction = true;
+        (Arc::new(config), Some(tap))
     }
 
     /// Forgets every session, those too that connections of before this call still bring.
@@ -109,7 +179,7 @@ impl ClientTls {
 
 /// AES-128-GCM first: the fastest on machines with AES instructions. The hybrid post-quantum key exchange
 /// comes with rustls's `prefer-post-quantum`.
-fn provider() -> Arc<CryptoProvider> {
+pub(super) fn provider() -> Arc<CryptoProvider> {
     Arc::new(CryptoProvider {
         cipher_suites: vec![
             cipher_suite::TLS13_AES_128_GCM_SHA256,

@@ -1,4 +1,7 @@
-//! rustls's connections: the handshake, and for now the records too. The one file that names their types.
+//! rustls's connections: the handshake, and the records too where the compact layer is not wanted. This file and its
+//! folder alone name their types.
+
+mod reducing;
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,7 +12,10 @@ use rustls::server::{ServerConnectionData, UnbufferedServerConnection};
 use rustls::unbuffered::{ConnectionState, EncodeError, EncodeTlsData, EncryptError, UnbufferedStatus};
 use rustls::{ClientConfig, HandshakeKind, ServerConfig};
 
+pub(super) use reducing::{TICKETS, TicketTaker};
+
 use super::TlsFailure;
+use super::tap::Tap;
 use crate::limits;
 
 /// One side of a TLS connection.
@@ -26,6 +32,8 @@ pub(super) struct Connection {
     failed: bool,
     /// What rustls answered while it read (a KeyUpdate, say): goes out before the next record.
     answers: Vec<u8>,
+    /// Where the traffic secrets come out, if this is to be reduced to them.
+    tap: Option<Arc<Tap>>,
 }
 
 enum Side {
@@ -40,17 +48,17 @@ impl fmt::Debug for Connection {
 }
 
 impl Connection {
-    pub(super) fn server(config: Arc<ServerConfig>) -> Result<Self, TlsFailure> {
-        Ok(Connection::new(Side::Server(UnbufferedServerConnection::new(config)?)))
+    pub(super) fn server(config: Arc<ServerConfig>, tap: Option<Arc<Tap>>) -> Result<Self, TlsFailure> {
+        Ok(Connection::new(Side::Server(UnbufferedServerConnection::new(config)?), tap))
     }
 
-    pub(super) fn client(config: Arc<ClientConfig>) -> Result<Self, TlsFailure> {
+    pub(super) fn client(config: Arc<ClientConfig>, tap: Option<Arc<Tap>>) -> Result<Self, TlsFailure> {
         // SNI is off: the name is never sent, and the pin is what counts.
         let name = ServerName::try_from("pinwire").map_err(|error| TlsFailure::new(error.to_string()))?;
-        Ok(Connection::new(Side::Client(UnbufferedClientConnection::new(config, name)?)))
+        Ok(Connection::new(Side::Client(UnbufferedClientConnection::new(config, name)?), tap))
     }
 
-    fn new(side: Side) -> Self {
+    fn new(side: Side, tap: Option<Arc<Tap>>) -> Self {
         Connection {
             side,
             shown: 0,
@@ -59,6 +67,7 @@ impl Connection {
             peer_closed: false,
             failed: false,
             answers: Vec::new(),
+            tap,
         }
     }
 

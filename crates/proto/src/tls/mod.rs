@@ -2,14 +2,22 @@
 //!
 //! [`Layer`] is that seam: `open` takes records apart, `seal` makes them. It decides nothing about trust.
 
+mod compact;
 mod config;
 mod connection;
+mod contexts;
 mod layer;
+mod secrets;
 mod sessions;
+mod tap;
 mod tickets;
 mod verifier;
 
-pub use config::{ALPN, ClientTls, ServerTls};
+#[cfg(test)]
+mod tests;
+
+pub use config::{ALPN, ClientTls, RecordLayer, ServerTls};
+pub use contexts::{Contexts, Slot};
 pub use layer::Layer;
 pub use tickets::Tickets;
 

@@ -67,7 +67,9 @@ impl Story {
     fn of(folder: TempDir) -> Story {
         let files = identity_files(folder.path());
         let identity = files.read().unwrap();
-        let tls = ServerTls::new(&identity, Tickets::new().unwrap()).unwrap();
+        let tls = ServerTls::new(&identity, Tickets::new().unwrap())
+            .unwrap()
+            .record_layer(pinwire_testkit::record_layer());
         let trust = TrustFile::new(folder.path().join("trusted"), Sha1::Refuse);
         let list = trust.read().unwrap_or_default();
         let config = ServerConfig::new("127.0.0.1:0".parse().unwrap(), tls, list).workers(1);

@@ -327,7 +327,9 @@ fn is_it(word: &Word, (said, told): (&str, &str), is_slow: bool) -> bool {
 fn serve(file: &TrustedFile) -> (std::net::SocketAddr, (Stats, Stopper, JoinHandle<std::io::Result<()>>)) {
     let (certificate, key) = certificates::good(unix());
     let identity = Identity::from_pem(certificate.as_bytes(), key.as_bytes()).unwrap();
-    let tls = ServerTls::new(&identity, Tickets::new().unwrap()).unwrap();
+    let tls = ServerTls::new(&identity, Tickets::new().unwrap())
+        .unwrap()
+        .record_layer(pinwire_testkit::record_layer());
     let trusted = TrustFile::new(file.path(), Sha1::Refuse);
     // Who was removed and tries again and again is delayed; here it is asked what it is told, not when.
     let limits = Limits { failures: u32::MAX, ..Limits::default() };

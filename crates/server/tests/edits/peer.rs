@@ -38,7 +38,10 @@ impl Guest {
         let (certificate, key) = certificates::good(unix());
         let identity = Identity::from_pem(certificate.as_bytes(), key.as_bytes()).unwrap();
         let pin = Pin::Spki(identity.certificate().unwrap().digests.spki);
-        let (tls, resumes) = (ClientTls::new(Some(&identity)).unwrap(), number.is_multiple_of(2));
+        let (tls, resumes) = (
+            ClientTls::new(Some(&identity)).unwrap().record_layer(pinwire_testkit::record_layer()),
+            number.is_multiple_of(2),
+        );
         let from = Ipv4Addr::new(127, 0, 1, u8::try_from(number + 1).unwrap());
         Guest { name, pin, tls, resumes, from }
     }

@@ -110,7 +110,9 @@ fn serves_when_told_to() {
 fn config(pin: &str) -> ServerConfig {
     let (certificate, key) = certificates::good(unix());
     let identity = Identity::from_pem(certificate.as_bytes(), key.as_bytes()).unwrap();
-    let tls = ServerTls::new(&identity, Tickets::new().unwrap()).unwrap();
+    let tls = ServerTls::new(&identity, Tickets::new().unwrap())
+        .unwrap()
+        .record_layer(pinwire_testkit::record_layer());
     let trust = TrustList::parse(format!("{pin}\n").as_bytes(), Sha1::Refuse).unwrap();
     ServerConfig::new(SocketAddr::from(([127, 0, 0, 1], 0)), tls, trust).workers(2).limits(limits())
 }

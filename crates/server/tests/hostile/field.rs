@@ -28,7 +28,7 @@ impl Field {
         let pin = Pin::Spki(identity.certificate().unwrap().digests.spki);
         Field {
             server: Rc::new(Served::start(&pin.to_string())),
-            tls: ClientTls::new(Some(&identity)).unwrap(),
+            tls: ClientTls::new(Some(&identity)).unwrap().record_layer(pinwire_testkit::record_layer()),
             rounds: Rc::new(Rounds::new(HONEST)),
             door: Rc::new(Semaphore::new(AT_THE_DOOR)),
         }

@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 use std::time::Duration;
 
-use pinwire_server::proto::tls::Layer;
+use pinwire_server::proto::tls::{Layer, Slot};
 use socket2::SockRef;
 use tokio::net::{TcpSocket, TcpStream};
 
@@ -13,6 +13,7 @@ use crate::field::Field;
 pub(crate) struct Rude {
     socket: TcpStream,
     layer: Layer,
+    slot: Slot,
     /// The beginning of its handshake, if that was not sent.
     pub(crate) hello: Vec<u8>,
     wire: Vec<u8>,
@@ -28,7 +29,7 @@ impl Rude {
         let socket = socket.connect(field.server.address).await.expect("the server listens");
         let (mut layer, mut hello) = (Layer::client(&field.tls).unwrap(), Vec::new());
         layer.handshake(&mut [], MOST_HANDSHAKE, &mut hello).unwrap();
-        Rude { socket, layer, hello, wire: Vec::new(), plain: Vec::new() }
+        Rude { socket, layer, slot: Slot::default(), hello, wire: Vec::new(), plain: Vec::new() }
     }
 
     /// Let in, as anybody is.
@@ -65,7 +66,7 @@ impl Rude {
 
     fn seal(&mut self, bytes: &[u8]) -> Vec<u8> {
         let mut sealed = Vec::new();
-        self.layer.seal(bytes, &mut sealed).unwrap();
+        self.layer.seal(&mut self.slot, bytes, &mut sealed).unwrap();
         sealed
     }
 
@@ -115,7 +116,7 @@ impl Rude {
                 self.layer.handshake(&mut self.wire, MOST_HANDSHAKE, &mut sealed).unwrap_or(self.wire.len());
         }
         if !self.layer.is_handshaking() {
-            used += self.layer.open(&mut self.wire[used..], &mut self.plain).unwrap_or(0);
+            used += self.layer.open(&mut self.slot, &mut self.wire[used..], &mut self.plain).unwrap_or(0);
         }
         self.wire.drain(..used);
         if !sealed.is_empty() {

@@ -63,7 +63,8 @@ pub(crate) fn now() -> i64 {
 pub(crate) fn tls() -> ServerTls {
     let (certificate, key) = certificates::good(now());
     let identity = Identity::from_pem(certificate.as_bytes(), key.as_bytes()).expect("made for this");
-    ServerTls::new(&identity, Tickets::new().expect("randomness")).expect("made for this")
+    let tls = ServerTls::new(&identity, Tickets::new().expect("randomness")).expect("made for this");
+    tls.record_layer(pinwire_testkit::record_layer())
 }
 
 /// A list that holds these, by their SPKI pins.
@@ -214,7 +215,9 @@ impl Client {
 pub(crate) fn session(identity: Option<&Pair>) -> ClientSession {
     let identity =
         identity.map(|pair| Identity::from_pem(pair.0.as_bytes(), pair.1.as_bytes()).expect("made for this"));
-    let tls = ClientTls::new(identity.as_ref()).expect("made for this");
+    let tls = ClientTls::new(identity.as_ref())
+        .expect("made for this")
+        .record_layer(pinwire_testkit::record_layer());
     let mut session = ClientSession::new(&tls).expect("made for this");
     session.trust_server();
     session

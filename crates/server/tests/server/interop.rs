@@ -100,7 +100,9 @@ fn openssl_and_python_get_the_exact_bytes() {
     let server_identity = certificates::good(now());
     let identity = Identity::from_pem(server_identity.0.as_bytes(), server_identity.1.as_bytes()).unwrap();
     let pin = Pin::Certificate(identity.certificate().unwrap().digests.certificate).to_string();
-    let tls = ServerTls::new(&identity, Tickets::new().unwrap()).unwrap();
+    let tls = ServerTls::new(&identity, Tickets::new().unwrap())
+        .unwrap()
+        .record_layer(pinwire_testkit::record_layer());
     let config = ServerConfig::new("127.0.0.1:0".parse().unwrap(), tls, trusting(&[&client]));
     let server = Running::start(config, router());
 

@@ -305,7 +305,7 @@ fn whoever_comes_back_with_a_session_is_judged_again() {
 
 fn client_tls(pair: &Pair) -> ClientTls {
     let identity = Identity::from_pem(pair.0.as_bytes(), pair.1.as_bytes()).unwrap();
-    ClientTls::new(Some(&identity)).unwrap()
+    ClientTls::new(Some(&identity)).unwrap().record_layer(pinwire_testkit::record_layer())
 }
 
 fn over(tls: &ClientTls) -> ClientSession {

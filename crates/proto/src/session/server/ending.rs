@@ -132,11 +132,12 @@ impl ServerSession {
     }
 
     pub(super) fn seal_replies(&mut self, io: &mut Buffers) -> Result<(), TlsFailure> {
+        let slot = io.contexts.slot(io.place);
         if !self.layer.is_handshaking() {
-            self.layer.seal(&io.replies, &mut io.sealed)?;
+            self.layer.seal(slot, &io.replies, &mut io.sealed)?;
         }
         if matches!(self.phase, Phase::Closing) {
-            self.layer.close(&mut io.sealed)?;
+            self.layer.close(slot, &mut io.sealed)?;
             self.phase = Phase::Closed;
         }
         Ok(())
@@ -172,7 +173,10 @@ impl ServerSession {
     /// What a turn leaves to the next one: what is unfinished, and nothing else.
     pub(super) fn keep(&mut self, now: Now, io: &mut Buffers) {
         self.left = match self.phase {
-            Phase::Closed => None,
+            Phase::Closed => {
+                io.contexts.clear(io.place); // nothing more is opened or sealed
+                None
+            }
             _ => Leftovers::save(io, now.instant),
         };
         if self.held == Held::No && self.is_shut_out(io.room) {
