@@ -47,6 +47,11 @@ impl Keys {
         *self = Keys::new(self.suite, &next);
     }
 
+    /// Whether it has not opened more than a key of AES-GCM may seal.
+    pub(super) fn is_fresh(&self) -> bool {
+        self.suite == Suite::ChaCha20Poly1305 || self.sequence <= super::MOST_RECORDS
+    }
+
     /// A TLSCiphertext around `inner`, a TLSInnerPlaintext of any kind, under `sequence`; the header is authenticated
     /// as it is.
     pub(super) fn seal(&self, header: [u8; 5], sequence: u64, mut inner: Vec<u8>, out: &mut Vec<u8>) {
@@ -56,15 +61,20 @@ impl Keys {
         out.extend_from_slice(&inner);
     }
 
-    /// The content and type of the next record; none if it is not one of these keys.
+    /// The type and content of the next record; none if it is not one of these keys.
     pub(super) fn open(&mut self, record: &[u8]) -> Option<(u8, Vec<u8>)> {
+        Some(unpadded(self.open_inner(record)?))
+    }
+
+    /// The TLSInnerPlaintext of the next record, whatever its outer type.
+    pub(super) fn open_inner(&mut self, record: &[u8]) -> Option<Vec<u8>> {
         let (header, cipher) = record.split_first_chunk::<5>()?;
         let mut inner = cipher.to_vec();
         let plain = self.key.open_in_place(self.nonce(self.sequence), Aad::from(*header), &mut inner);
         let length = plain.ok()?.len();
         self.sequence += 1;
         inner.truncate(length);
-        Some(unpadded(inner))
+        Some(inner)
     }
 
     fn nonce(&self, sequence: u64) -> Nonce {

@@ -28,13 +28,14 @@ impl Side {
 /// The handshake of a suite.
 pub(super) struct Handshake {
     suite: Suite,
-    pub(super) server: Arc<ServerConfig>,
+    server: Arc<ServerConfig>,
     /// The same, without session tickets.
-    pub(super) ticketless: Arc<ServerConfig>,
+    ticketless: Arc<ServerConfig>,
     pub(super) client: ClientConfig,
     /// The ClientHello, and the client's Finished.
     hello: Vec<u8>,
     finished: Vec<u8>,
+    client_said: Vec<u8>,
     /// The server's one flight.
     flight: Vec<u8>,
     /// A record with a NewSessionTicket, as the server says it after that.
@@ -71,7 +72,21 @@ impl Handshake {
         let tickets = said(&mut far);
         let secrets = ["CLIENT_TRAFFIC_SECRET_0", "SERVER_TRAFFIC_SECRET_0"].map(|label| tap.secret(label));
         let (server, ticketless) = (Arc::new(config), Arc::new(ticketless));
-        Handshake { suite, server, ticketless, client, hello, finished, flight, tickets, secrets }
+        let client_said = [&hello[..], &finished].concat();
+        Handshake { suite, server, ticketless, client, hello, finished, client_said, flight, tickets, secrets }
+    }
+
+    /// A server that gives one ticket, or none.
+    pub(super) fn server(&self, gives: bool) -> Arc<ServerConfig> {
+        Arc::clone(if gives { &self.server } else { &self.ticketless })
+    }
+
+    /// What a connection of `side` says itself, before what it may say after the handshake.
+    pub(super) fn said(&self, side: Side) -> &[u8] {
+        match side {
+            Side::Server => &self.flight,
+            Side::Client => &self.client_said,
+        }
     }
 
     /// What a connection of `side` is told, one flight after the other.
