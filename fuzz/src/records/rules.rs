@@ -13,7 +13,14 @@ pub(super) struct Rule {
     pub(super) reason: &'static str,
     is_broken: fn(&Record<'_>, &Counts) -> bool,
     ours: &'static [Class],
-    theirs: fn(End) -> bool,
+    theirs: Theirs,
+}
+
+/// What rustls does.
+enum Theirs {
+    /// It takes the record, or refuses it otherwise: whatever follows is its own affair.
+    GoesOn,
+    Fails(&'static [Class]),
 }
 
 /// A record, or a handshake message of it.
@@ -42,26 +49,26 @@ pub(super) const RULES: &[Rule] = &[
                  type it has, and hears alerts in the clear before the first that is protected.",
         is_broken: |record, _| record.header[0] != DATA,
         ours: &[Class::Unexpected],
-        theirs: |_| true,
+        theirs: Theirs::GoesOn,
     },
     Rule {
         reason: "RFC 8446 5.2: the version \"is always 0x0303\". rustls takes any 0x03 and authenticates 0x0303.",
         is_broken: |record, _| record.header[1..3] != [3, 3],
         ours: &[Class::Decode],
-        theirs: |end| end != End::Closed,
+        theirs: Theirs::GoesOn,
     },
     Rule {
         reason: "RFC 8446 5.2: the length \"MUST NOT exceed 2^14 + 256 bytes\". rustls waits for up to 2^14 + 2047, \
                  and says decode_error above.",
         is_broken: |record, _| record.length() > (1 << 14) + 256,
         ours: &[Class::Other],
-        theirs: |end| end != End::Closed,
+        theirs: Theirs::GoesOn,
     },
     Rule {
         reason: "RFC 8446 5.4: a record of padding alone is answered with unexpected_message. rustls ends silently.",
         is_broken: |record, _| record.inner.is_some_and(|inner| inner.iter().all(|byte| *byte == 0)),
         ours: &[Class::Unexpected],
-        theirs: |end| end == End::Failed(Class::Silent),
+        theirs: Theirs::Fails(&[Class::Silent]),
     },
     Rule {
         reason: "RFC 8446 5: an unexpected record type is answered with unexpected_message. rustls: decode_error.",
@@ -69,54 +76,54 @@ pub(super) const RULES: &[Rule] = &[
             record.inner.is_some() && !matches!(record.kind, CHANGE_CIPHER_SPEC | ALERT | HANDSHAKE | DATA)
         },
         ours: &[Class::Unexpected],
-        theirs: |end| matches!(end, End::Failed(Class::Decode | Class::Silent)),
+        theirs: Theirs::Fails(&[Class::Decode, Class::Silent]),
     },
     Rule {
         reason: "RFC 8446 5.4: an alert without content is answered with unexpected_message. rustls: decode_error.",
         is_broken: |record, _| record.is(ALERT) && record.content.is_empty(),
         ours: &[Class::Unexpected],
-        theirs: |end| matches!(end, End::Failed(Class::Decode | Class::Silent)),
+        theirs: Theirs::Fails(&[Class::Decode, Class::Silent]),
     },
     Rule {
         reason: "RFC 8446 6: an error alert ends the connection \"regardless of the AlertLevel in the message\", and \
                  is not answered. rustls answers one of level warning with decode_error.",
         is_broken: |record, _| record.is(ALERT) && matches!(record.content, [1, 1..=89 | 91..]),
         ours: &[Class::Silent],
-        theirs: |end| matches!(end, End::Failed(Class::Decode | Class::Silent)),
+        theirs: Theirs::Fails(&[Class::Decode, Class::Silent]),
     },
     Rule {
         reason: "The fifth user_canceled: both refuse it, rustls silently.",
         is_broken: |record, counts| record.is(ALERT) && counts.warnings > 4,
         ours: &[Class::Unexpected],
-        theirs: |end| end == End::Failed(Class::Silent),
+        theirs: Theirs::Fails(&[Class::Silent]),
     },
     Rule {
         reason: "The 33rd empty record in a row without application data: rustls counts anew after any other record, \
                  and refuses it silently.",
         is_broken: |record, counts| record.is(DATA) && counts.empties > 32,
         ours: &[Class::Unexpected],
-        theirs: |end| matches!(end, End::Open | End::Failed(Class::Silent)),
+        theirs: Theirs::GoesOn,
     },
     Rule {
         reason: "RFC 8446 5.4: a handshake record without content is answered with unexpected_message. rustls takes \
                  it for nothing.",
         is_broken: |record, _| record.is(HANDSHAKE) && record.content.is_empty(),
         ours: &[Class::Unexpected],
-        theirs: |end| matches!(end, End::Open | End::Failed(Class::Silent)),
+        theirs: Theirs::GoesOn,
     },
     Rule {
         reason: "RFC 8446 5.1 lets handshake messages be cut over records; nobody cuts a KeyUpdate's five bytes or a \
                  ticket, and a layer that keeps no buffer has no place for the pieces. rustls keeps up to 64 KiB.",
         is_broken: |record, _| record.is(HANDSHAKE) && record.message.is_none() && is_cut(record.content),
         ours: &[Class::Unexpected, Class::Decode, Class::Other],
-        theirs: |_| true,
+        theirs: Theirs::GoesOn,
     },
     Rule {
         reason: "The 33rd handshake message in a row without application data: rustls counts KeyUpdates alone, takes \
                  empty application data for some, and refuses it silently.",
         is_broken: |record, counts| record.message.is_some() && counts.messages > 32,
         ours: &[Class::Unexpected],
-        theirs: |end| end != End::Closed,
+        theirs: Theirs::GoesOn,
     },
     Rule {
         reason: "RFC 8446 4.6 has no other messages after the handshake: refused by their type. rustls parses them \
@@ -127,7 +134,7 @@ pub(super) const RULES: &[Rule] = &[
             (Side::Client, Some((kind, _))) => kind != KEY_UPDATE && kind != NEW_SESSION_TICKET,
         },
         ours: &[Class::Unexpected],
-        theirs: |end| matches!(end, End::Failed(_)),
+        theirs: Theirs::Fails(&[Class::Unexpected, Class::Decode, Class::Other, Class::Silent]),
     },
 ];
 
@@ -142,7 +149,12 @@ impl Verdict {
     /// Whether the two may have ended so; after its close_notify ours says nothing.
     pub(super) fn permits(&self, ours: End, theirs: End, is_silent: bool) -> bool {
         let End::Failed(class) = ours else { return false };
-        (is_silent || self.rule.ours.contains(&class)) && (self.rule.theirs)(theirs)
+        let is_theirs = match (&self.rule.theirs, theirs) {
+            (Theirs::GoesOn, _) => true,
+            (Theirs::Fails(classes), End::Failed(class)) => classes.contains(&class),
+            (Theirs::Fails(_), _) => false,
+        };
+        (is_silent || self.rule.ours.contains(&class)) && is_theirs
     }
 }
 
