@@ -1,5 +1,7 @@
 //! Who sends the records: seals anything, of any form, with the right keys or others, and mutates what it sealed.
 
+use std::sync::LazyLock;
+
 use super::keys::Keys;
 use super::replay::{Handshake, Side};
 use super::{ALERT, CHANGE_CIPHER_SPEC, DATA, HANDSHAKE, KEY_UPDATE};
@@ -88,7 +90,7 @@ impl Forger {
             small @ ..240 => usize::from(small),
             large => (1 << 14) - 8 + usize::from(large % 16),
         };
-        pattern(length)
+        pattern(length).to_vec()
     }
 
     /// Handshake messages one after the other; perhaps the end of the last is left for the next record.
@@ -226,6 +228,7 @@ fn ends_in_update(content: &[u8]) -> bool {
 }
 
 /// Bytes that tell where they belong.
-pub(super) fn pattern(length: usize) -> Vec<u8> {
-    (0..length).map(|at| (at % 251) as u8).collect()
+pub(super) fn pattern(length: usize) -> &'static [u8] {
+    static ALL: LazyLock<Vec<u8>> = LazyLock::new(|| (0..=251_u8).cycle().take(3 << 14).collect());
+    &ALL[..length]
 }

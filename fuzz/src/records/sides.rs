@@ -350,7 +350,7 @@ impl Peer {
             self.has_heard_close |= state.peer_has_closed();
             read(&mut self.connection, &mut self.heard);
         }
-        assert!(std::mem::take(&mut self.heard).iter().eq(super::data(said)), "the peer read something else");
+        assert!(std::mem::take(&mut self.heard) == super::data(said), "the peer read something else");
         assert!(self.has_heard_close || !said.iter().any(|(kind, _)| *kind == super::ALERT), "no close_notify");
     }
 }
