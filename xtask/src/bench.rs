@@ -15,6 +15,11 @@ fn program(root: &Path) -> Result<PathBuf, String> {
     path.map(PathBuf::from).ok_or_else(|| format!("the program was not built: {}", built.status))
 }
 
+/// What no noise disturbs, against the figures that are committed.
+pub(crate) fn guards(root: &Path, options: &[&str]) -> Result<(), String> {
+    run(root, &[&["guards"], options].concat())
+}
+
 /// Runs it with these options; it reads and explains them itself.
 pub(crate) fn run(root: &Path, options: &[&str]) -> Result<(), String> {
     let mut cargo = Command::new("cargo");

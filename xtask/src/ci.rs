@@ -45,6 +45,8 @@ pub(crate) fn run(folder: &Path, words: &[&str], variable: Option<(&str, &str)>)
 
 enum Step {
     Run(String),
+    /// The libraries' tests once more, with rustls's records.
+    OverRustls,
     /// A minute's search with a target that sees most of the code.
     Fuzz(&'static str),
     Doc,
@@ -57,6 +59,7 @@ fn steps(readme: &str, workspace: &Workspace, tree: Tree) -> Result<Vec<Step>, S
         Step::Run("cargo fmt --all --check".to_owned()),
         Step::Run("cargo clippy --workspace --all-targets -- -D warnings".to_owned()),
         Step::Run(test_command(readme)?.to_owned()),
+        Step::OverRustls,
         Step::Fuzz("server_session"),
         Step::Fuzz("pair"),
         Step::Doc,
@@ -70,6 +73,7 @@ impl Step {
     fn name(&self) -> String {
         match self {
             Step::Run(line) => line.clone(),
+            Step::OverRustls => format!("PINWIRE_RECORD_LAYER=rustls {OVER_RUSTLS}"),
             Step::Fuzz(target) => format!("cargo xtask fuzz {target}"),
             Step::Doc => DOC.to_owned(),
             Step::Tidy => "cargo xtask tidy".to_owned(),
@@ -81,6 +85,7 @@ impl Step {
         let words = |line: &str, variable| run(root, &line.split_whitespace().collect::<Vec<_>>(), variable);
         match self {
             Step::Run(line) => words(line, None),
+            Step::OverRustls => words(OVER_RUSTLS, Some(("PINWIRE_RECORD_LAYER", "rustls"))),
             Step::Fuzz(target) => fuzz::fuzz(root, &[target]),
             Step::Doc => words(DOC, Some(("RUSTDOCFLAGS", "-D warnings"))),
             Step::Tidy => tidy::run(root),
@@ -88,6 +93,9 @@ impl Step {
         }
     }
 }
+
+const OVER_RUSTLS: &str =
+    "cargo test -p pinwire-proto -p pinwire-server -p pinwire-client -p pinwire-documents";
 
 const DOC: &str = "cargo doc --workspace --no-deps";
 

@@ -22,6 +22,7 @@ usage: cargo xtask ci [--allow-dirty]   all that CI checks; --allow-dirty packag
        cargo xtask bench fairness       how long others wait beside a connection that asks for much
        cargo xtask bench storm          what clients feel of 2,000 connections a second of strangers
        cargo xtask bench trust          how long a removal takes to cut 5,000 of 10,000 busy connections
+       cargo xtask guards [--print]     instructions, allocations and system calls, against what is committed
        cargo xtask fuzz TARGET [--seconds N] [--keep]
                                         searches for bytes that break a target, 60 s unless told otherwise";
 
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
         ["ci", "--allow-dirty"] => ci::ci(&root(), ci::Tree::Dirty),
         ["tidy"] => tidy::run(&root()),
         ["bench", ref options @ ..] => bench::run(&root(), options),
+        ["guards", ref options @ ..] => bench::guards(&root(), options),
         ["fuzz", ref options @ ..] => fuzz::fuzz(&root(), options),
         _ => Err(USAGE.to_owned()),
     };

@@ -12,7 +12,8 @@ use crate::said::Said;
 
 /// Send one command and print its answer
 ///
-/// The answer's body goes to standard output; its status and headers go to standard error.
+/// The answer's body goes to standard output, of an answer in parts each as it comes; status and headers go to
+/// standard error.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES, after_long_help = long_help())]
 pub(crate) struct CallArgs {
@@ -26,6 +27,7 @@ pub(crate) struct CallArgs {
     body: BodyArgs,
     /// Print status and headers as a line of JSON on standard output, before the body
     ///
+    /// An answer in parts is printed as a whole, at its end.
     /// What fails before the server answers prints nothing on standard output: the exit status and standard
     /// error tell.
     #[arg(long)]
@@ -36,15 +38,65 @@ pub(crate) struct CallArgs {
 
 pub(crate) fn run(args: &CallArgs, home: &Home) -> Result<Exit, Failure> {
     let request = args.request()?;
-    let said = args.server.reach(home)?.call(request)?;
+    let server = args.server.reach(home)?;
     if args.json {
-        output::say(said.json(None))?;
-    } else {
-        remark(&said);
+        return whole(&server.call(request)?);
     }
+    let mut printed = Printed::default();
+    let end = server.stream(request, |part| printed.part(&part))?;
+    printed.end(&end)
+}
+
+/// What is printed before the body is known only when all of the answer is.
+fn whole(said: &Said) -> Result<Exit, Failure> {
+    output::say(said.json(None))?;
     output::print(&said.body)?;
     output::end_line(&said.body)?;
     Ok(said.exit())
+}
+
+/// How far an answer is printed.
+#[derive(Default)]
+struct Printed {
+    is_begun: bool,
+    /// Its last byte.
+    last: Option<u8>,
+}
+
+impl Printed {
+    /// Whether anybody reads on: `| head` does not.
+    fn part(&mut self, part: &Said) -> Result<bool, Failure> {
+        self.remark(part);
+        self.body(&part.body)
+    }
+
+    fn end(&mut self, end: &Said) -> Result<Exit, Failure> {
+        if end.status.is_err() || !self.is_begun {
+            self.is_begun = false;
+            self.remark(end);
+        }
+        self.body(&end.body)?;
+        output::end_line(self.last.as_slice())?;
+        Ok(end.exit())
+    }
+
+    /// The status once, and each part's headers.
+    fn remark(&mut self, said: &Said) {
+        match said.status {
+            Ok(()) if self.is_begun => {}
+            Ok(()) => output::remark("OK"),
+            Err(_) => said.complain(),
+        }
+        self.is_begun = true;
+        for (name, value) in &said.headers {
+            output::remark(format_args!("{name}: {value}"));
+        }
+    }
+
+    fn body(&mut self, body: &[u8]) -> Result<bool, Failure> {
+        self.last = body.last().copied().or(self.last);
+        if body.is_empty() { Ok(true) } else { output::offer(body) }
+    }
 }
 
 impl CallArgs {
@@ -64,16 +116,6 @@ impl CallArgs {
             Some(body) => sayable(request.body(body)),
             None => sayable(request),
         }
-    }
-}
-
-fn remark(said: &Said) {
-    match said.status {
-        Ok(()) => output::remark("OK"),
-        Err(_) => said.complain(),
-    }
-    for (name, value) in &said.headers {
-        output::remark(format_args!("{name}: {value}"));
     }
 }
 

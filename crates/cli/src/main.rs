@@ -22,6 +22,7 @@ mod setup;
 mod store;
 mod strangers;
 mod trust;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -51,6 +52,7 @@ enum Command {
     Put(put::PutArgs),
     Delete(delete::DeleteArgs),
     List(list::ListArgs),
+    Watch(watch::WatchArgs),
     Call(call::CallArgs),
     Keygen(keygen::KeygenArgs),
     Pin(pin::PinArgs),
@@ -75,6 +77,7 @@ fn run(program: Program) -> Result<Exit, Failure> {
         Command::Put(args) => put::run(&args, &home),
         Command::Delete(args) => delete::run(&args, &home),
         Command::List(args) => list::run(&args, &home),
+        Command::Watch(args) => watch::run(&args, &home),
         Command::Call(args) => call::run(&args, &home),
         Command::Keygen(args) => keygen::run(&args, &home),
         Command::Pin(args) => pin::run(&args, &home),

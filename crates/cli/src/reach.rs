@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use clap::Args;
-use pinwire_client::blocking::{Builder, Client};
+use pinwire_client::blocking::{Builder, Client, Watch};
 use pinwire_client::{
     Address, Answer, BadAddress, Error, Identity, KnownServers, Limits, Outcome, Pin, Request,
 };
@@ -47,10 +47,19 @@ impl ServerArgs {
     /// Connects. Whoever is asked about a stranger may think longer than the stranger waits, so that another
     /// connection is made then.
     pub(crate) fn reach(&self, home: &Home) -> Result<Reached<'_>, Failure> {
+        self.reach_with(home, false)
+    }
+
+    /// The same, over a connection that comes back when it is lost.
+    pub(crate) fn reach_lasting(&self, home: &Home) -> Result<Reached<'_>, Failure> {
+        self.reach_with(home, true)
+    }
+
+    fn reach_with(&self, home: &Home, reconnects: bool) -> Result<Reached<'_>, Failure> {
         let (file, identity) = (home.known_servers(), identity(home)?);
         let connect = |limits: Limits| {
             let builder = self.builder(&file, identity.as_ref())?;
-            Ok::<_, Failure>(builder.limits(limits).connect())
+            Ok::<_, Failure>(builder.limits(limits).reconnect(reconnects).connect())
         };
         let mut connected = connect(Limits::default())?;
         if let Err(Error::UnknownServer { address, shown }) = &connected {
@@ -85,7 +94,7 @@ impl ServerArgs {
     fn builder(&self, known: &Path, identity: Option<&Identity>) -> Result<Builder, Failure> {
         let known = known_servers(known)?;
         let builder = Client::builder(self.server.clone()).known_servers(known);
-        let builder = builder.timeout(self.timeout).reconnect(false);
+        let builder = builder.timeout(self.timeout);
         Ok(match identity {
             Some(identity) => builder.identity(identity.clone()),
             None => builder,
@@ -114,18 +123,52 @@ impl ServerArgs {
                 Failure::new(Exit::NotReachable, text + &effect)
             }
             Error::Misuse(_) => Failure::usage(error.to_string()),
-            Error::TooLarge { .. } | Error::Unfit { .. } => Failure::new(Exit::Failed, error.to_string()),
+            Error::TooLarge { .. } | Error::Behind { .. } | Error::Unfit { .. } => {
+                Failure::new(Exit::Failed, error.to_string())
+            }
             _ => Failure::new(Exit::NotReachable, error.to_string()),
         }
     }
 }
 
 impl Reached<'_> {
-    /// Calls a command. An answer that is an error is an answer, but for `timed-out`: who of the two notices
-    /// first that the time is over is chance, and no exit status depends on that.
+    /// Calls a command. An answer that is an error is an answer.
     pub(crate) fn call(&self, request: Request) -> Result<Said, Failure> {
         let changes_nothing = request.is_repeatable();
-        match self.client.call(request.timeout(self.args.timeout)) {
+        let result = self.client.call(request.timeout(self.args.timeout));
+        self.said(result, changes_nothing)
+    }
+
+    /// The same, part by part as they come; `take` says of each whether there is interest in more. The end: an
+    /// error, or an OK without anything.
+    pub(crate) fn stream(
+        &self,
+        request: Request,
+        mut take: impl FnMut(Said) -> Result<bool, Failure>,
+    ) -> Result<Said, Failure> {
+        let changes_nothing = request.is_repeatable();
+        let parts = self.client.stream(request.timeout(self.args.timeout));
+        for part in parts.map_err(|error| self.failure(&error))? {
+            let said = self.said(part, changes_nothing)?;
+            if said.status.is_err() {
+                return Ok(said);
+            }
+            if !take(said)? {
+                break;
+            }
+        }
+        self.said(Ok(Answer::default()), changes_nothing)
+    }
+
+    /// Watches documents.
+    pub(crate) fn watch(&self, prefix: &str, from: Option<u64>) -> Result<Watch, Error> {
+        self.client.watch(prefix, from)
+    }
+
+    /// An error that is an answer is one, but for `timed-out`: who of the two notices first that the time is
+    /// over is chance, and no exit status depends on that.
+    pub(crate) fn said(&self, result: Result<Answer, Error>, changes_nothing: bool) -> Result<Said, Failure> {
+        match result {
             Ok(Answer { headers, body, .. }) => {
                 Ok(Said { status: Ok(()), headers, body, is_in_doubt: false })
             }
@@ -140,8 +183,12 @@ impl Reached<'_> {
                 let is_in_doubt = outcome == Outcome::Unknown && !changes_nothing;
                 Ok(Said { status: Err((code, text)), headers, body, is_in_doubt })
             }
-            Err(error) => Err(self.args.failure(&error, "no answer from")),
+            Err(error) => Err(self.failure(&error)),
         }
+    }
+
+    fn failure(&self, error: &Error) -> Failure {
+        self.args.failure(error, "no answer from")
     }
 }
 

@@ -19,6 +19,7 @@
 //! # }
 //! ```
 
+mod streams;
 mod wait;
 
 use std::io;
@@ -30,6 +31,7 @@ use pinwire_proto::wire::Request;
 use tokio::sync::oneshot;
 
 use crate::{Address, Answer, Certificate, Document, Error, Identity, KnownServers, Limits, Page, Pin};
+pub use streams::{Answers, Watch};
 use wait::wait;
 
 /// Calls a server's commands. Clones share the connection, and may be used from many threads at once; it is
@@ -37,7 +39,7 @@ use wait::wait;
 #[derive(Clone, Debug)]
 pub struct Client {
     client: crate::Client,
-    _background: Arc<Background>,
+    background: Arc<Background>,
 }
 
 /// Says what a [`Client`] is to be, as [`crate::Builder`] does.
@@ -112,6 +114,24 @@ impl Client {
     /// As [`call`](Client::call).
     pub fn list(&self, prefix: &str, after: Option<&str>) -> Result<Page, Error> {
         wait(self.client.list(prefix, after))
+    }
+
+    /// As [`crate::Client::stream`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn stream(&self, request: Request) -> Result<Answers, Error> {
+        let answers = wait(self.client.stream(request))?;
+        Ok(Answers::new(answers, &self.background))
+    }
+
+    /// As [`crate::Client::watch`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn watch(&self, prefix: &str, from: Option<u64>) -> Result<Watch, Error> {
+        let watch = wait(self.client.watch(prefix, from))?;
+        Ok(Watch::new(watch, &self.background))
     }
 
     /// As [`crate::Client::certificate`].
@@ -211,7 +231,7 @@ impl Builder {
         let background = Background { stop: Some(stop), thread: Some(thread) };
         let client =
             is_started.recv().map_err(|_| failed(io::Error::other("the client's thread has ended")))??;
-        Ok(Client { client, _background: Arc::new(background) })
+        Ok(Client { client, background: Arc::new(background) })
     }
 }
 

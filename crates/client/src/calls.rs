@@ -4,6 +4,7 @@
 //! Knows no socket and no clock: the driver says what happened and when. `K` is whoever waits for the answer.
 
 mod ending;
+mod feed;
 mod hearing;
 mod line;
 
@@ -15,6 +16,7 @@ use pinwire_proto::session::ClientSession;
 use pinwire_proto::wire::Request;
 
 use crate::{Answer, Error, Limits, Outcome};
+pub(crate) use feed::{Fed, Feed, feed};
 use line::Line;
 
 /// Every call that has not ended.
@@ -51,10 +53,21 @@ pub(crate) struct Calls<K> {
 pub(crate) struct Wanted<K> {
     pub(crate) caller: K,
     pub(crate) request: Request,
-    /// The moment at which the caller goes.
-    pub(crate) deadline: Instant,
+    /// When the caller goes, if it does not wait for as long as it takes.
+    pub(crate) deadline: Option<Deadline>,
+    /// Where the parts of the answer go; without it they are joined.
+    pub(crate) feed: Option<Feed>,
+}
+
+/// How long a caller waits.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Deadline {
+    /// The moment at which it goes.
+    pub(crate) at: Instant,
     /// How long that was from the call on.
     pub(crate) limit: Duration,
+    /// It waits so long for a stream's first part, and then for as long as it takes. The server is not told.
+    pub(crate) is_for_first_part: bool,
 }
 
 /// Whether the connection goes on after an answer.
@@ -73,6 +86,8 @@ struct Call<K> {
     attempts: u32,
     /// How an earlier attempt was lost, whose outcome stays unknown.
     doubt: Option<String>,
+    /// Whether its caller has had a part of the answer: from the beginning it would have it twice.
+    is_fed: bool,
 }
 
 /// A command that the server has not answered to the end.
@@ -81,7 +96,7 @@ struct Flight {
     /// The call that waits for it; none if the caller has gone.
     call: Option<u64>,
     has_body: bool,
-    /// What came of an answer in parts.
+    /// What came of an answer in parts; of a stream nothing but that some came.
     parts: Option<Parts>,
 }
 
@@ -128,26 +143,48 @@ impl<K> Calls<K> {
             self.ended.push((wanted.caller, Err(error.clone())));
             return;
         }
-        self.deadlines.insert((wanted.deadline, number));
+        self.deadlines.extend(wanted.deadline.map(|deadline| (deadline.at, number)));
         self.line.enter(number, wanted.request.is_repeatable());
-        self.calls.insert(number, Call { wanted, sequence: None, attempts: 0, doubt: None });
+        let call = Call { wanted, sequence: None, attempts: 0, doubt: None, is_fed: false };
+        self.calls.insert(number, call);
     }
 
     /// The caller has gone. The server is told, if it knows of the command.
     pub(crate) fn cancel(&mut self, number: u64) {
-        let Some(call) = self.remove(number) else { return };
-        if let Some(sequence) = call.sequence {
+        if let Some(call) = self.remove(number) {
+            self.take_back(call.sequence);
+        }
+    }
+
+    /// Ends every stream, for one may have no end of its own.
+    pub(crate) fn end_streams(&mut self, why: &str) {
+        let streams = self.calls.iter().filter(|(_, call)| call.wanted.feed.is_some());
+        let streams: Vec<(u64, Option<u64>)> =
+            streams.map(|(number, call)| (*number, call.sequence)).collect();
+        for (number, sequence) in streams {
+            self.take_back(sequence);
+            let is_begun = sequence.is_some();
+            let outcome = if is_begun { Outcome::Unknown } else { Outcome::NotBegun };
+            self.end_unbegun(number, &Error::Lost { why: why.to_owned(), outcome });
+        }
+    }
+
+    /// What is in flight under this sequence is not wanted any more.
+    fn take_back(&mut self, sequence: Option<u64>) {
+        if let Some(sequence) = sequence {
             self.abandon(sequence);
             self.taken_back.insert(sequence);
         }
     }
 
-    /// Ends the calls whose time is over. The server was told how long they wait: it needs no word.
+    /// Ends the calls whose time is over. A server that was told how long they wait needs no word.
     pub(crate) fn expire(&mut self, now: Instant) {
         while let Some(&(_, number)) = self.deadlines.first().filter(|(deadline, _)| *deadline <= now) {
             let Some(call) = self.remove(number) else { break };
-            if let Some(sequence) = call.sequence {
-                self.abandon(sequence);
+            match call.sequence {
+                Some(_) if call.told().is_none() => self.take_back(call.sequence),
+                Some(sequence) => self.abandon(sequence),
+                None => {}
             }
             self.time_out(call);
         }
@@ -163,7 +200,8 @@ impl<K> Calls<K> {
         let is_begun = call.sequence.is_some() || call.doubt.is_some();
         let outcome = if is_begun { Outcome::Unknown } else { Outcome::NotBegun };
         let trouble = self.trouble.clone().filter(|_| call.sequence.is_none());
-        let error = Error::TimedOut { limit: call.wanted.limit, outcome, why: call.doubt.or(trouble) };
+        let limit = call.wanted.deadline.map_or(Duration::MAX, |deadline| deadline.limit);
+        let error = Error::TimedOut { limit, outcome, why: call.doubt.or(trouble) };
         self.ended.push((call.wanted.caller, Err(error)));
     }
 
@@ -232,10 +270,10 @@ impl<K> Calls<K> {
     fn send_one(&mut self, number: u64, now: Instant, session: &mut ClientSession) {
         self.line.leave(number);
         let call = self.calls.get_mut(&number).expect("who stands in line has a call");
-        let left = call.wanted.deadline.saturating_duration_since(now);
+        let left = call.told().map(|deadline| deadline.at.saturating_duration_since(now));
         let before = session.unsent();
         self.sequence += 1;
-        if let Err(misuse) = session.send(&call.wanted.request, Some(&self.sequence.into()), Some(left)) {
+        if let Err(misuse) = session.send(&call.wanted.request, Some(&self.sequence.into()), left) {
             self.end_unbegun(number, &misuse.into());
             return;
         }
@@ -245,6 +283,18 @@ impl<K> Calls<K> {
         self.flights.insert(self.sequence, Flight { call: Some(number), has_body, parts: None });
         self.early += session.unsent() - before;
     }
+}
+
+impl<K> Call<K> {
+    /// The deadline that the server is told.
+    fn told(&self) -> Option<&Deadline> {
+        self.wanted.deadline.as_ref().filter(|deadline| !deadline.is_for_first_part)
+    }
+}
+
+/// Bytes that a header takes in memory.
+fn kept(header: &(String, String)) -> usize {
+    size_of_val(header) + header.0.len() + header.1.len()
 }
 
 /// Bytes that may leave before the greeting: half of what a server throws away of a peer that it does not let

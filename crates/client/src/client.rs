@@ -11,8 +11,9 @@ use tokio::runtime::Handle;
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore, TryAcquireError, mpsc, oneshot};
 use tokio::time::Instant;
 
+use crate::answers::Answers;
 use crate::builder::Builder;
-use crate::calls::Wanted;
+use crate::calls::{Deadline, Feed, Wanted, feed};
 use crate::dial::Dial;
 use crate::driver::{Caller, Driver, Post, Settings};
 use crate::{Address, Answer, Error, Outcome};
@@ -29,6 +30,7 @@ pub struct Client {
 pub(crate) struct Shared {
     address: Address,
     timeout: Duration,
+    reconnects: bool,
     /// The number of the next call.
     next: AtomicU64,
     /// One permit a call, from before it is posted until the driver has ended it: nothing that is posted is
@@ -82,16 +84,63 @@ impl Client {
     /// # Errors
     /// Every [`Error`]; [`Error::outcome`] says what became of the command.
     pub async fn call(&self, request: Request) -> Result<Answer, Error> {
-        check(&request)?;
-        let limit = request.time_limit().map_or(self.shared.timeout, within_reason);
-        let deadline = Instant::now() + limit;
-        let room = self.room(deadline, limit).await?;
-        let number = self.shared.next.fetch_add(1, Ordering::Relaxed);
-        let (reply, answer) = oneshot::channel();
-        let caller = Caller { reply, _room: room };
-        let wanted = Wanted { caller, request, deadline: deadline.into_std(), limit };
-        self.posts.send(Post::Call(number, wanted)).map_err(|_| over(Outcome::NotBegun))?;
+        let deadline = Deadline::after(request.time_limit().unwrap_or(self.shared.timeout));
+        let (number, answer) = self.begin(request, Some(deadline), None).await?;
         Waiting { posts: &self.posts, number, answer: Some(answer) }.answer().await
+    }
+
+    /// Calls a command whose answer comes in parts, each to be taken as it comes. It has no deadline but the
+    /// request's own, which is for all of it. Parts that are not taken wait, up to [`Limits::untaken`], and hold up
+    /// no other call.
+    ///
+    /// ```
+    /// use pinwire_client::{Client, Error, Request};
+    ///
+    /// async fn follow(client: &Client) -> Result<(), Error> {
+    ///     let mut parts = client.stream(Request::new("FOLLOW").arg("log")).await?;
+    ///     while let Some(part) = parts.next().await? {
+    ///         print!("{}", String::from_utf8_lossy(&part.body));
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Misuse`](Error::Misuse), [`TimedOut`](Error::TimedOut) and [`Lost`](Error::Lost), of a command that was
+    /// not begun; [`Answers::next`] says the others.
+    ///
+    /// [`Limits::untaken`]: crate::Limits::untaken
+    pub async fn stream(&self, request: Request) -> Result<Answers, Error> {
+        let deadline = request.time_limit().map(Deadline::after);
+        self.begin_stream(request, deadline).await
+    }
+
+    /// The same, with the client's timeout for its first part.
+    pub(crate) async fn stream_soon(&self, request: Request) -> Result<Answers, Error> {
+        let deadline = Deadline { is_for_first_part: true, ..Deadline::after(self.shared.timeout) };
+        self.begin_stream(request, Some(deadline)).await
+    }
+
+    async fn begin_stream(&self, request: Request, deadline: Option<Deadline>) -> Result<Answers, Error> {
+        let (feed, fed) = feed();
+        let (number, end) = self.begin(request, deadline, Some(feed)).await?;
+        Ok(Answers::new(self.clone(), number, fed, end))
+    }
+
+    /// Posts a call as soon as there is room for it; its number, and where its end will be told.
+    async fn begin(
+        &self,
+        request: Request,
+        deadline: Option<Deadline>,
+        feed: Option<Feed>,
+    ) -> Result<(u64, oneshot::Receiver<Result<Answer, Error>>), Error> {
+        check(&request)?;
+        let room = self.room(deadline).await?;
+        let number = self.shared.next.fetch_add(1, Ordering::Relaxed);
+        let (reply, end) = oneshot::channel();
+        let wanted = Wanted { caller: Caller { reply, _room: room }, request, deadline, feed };
+        self.posts.send(Post::Call(number, wanted)).map_err(|_| over(Outcome::NotBegun))?;
+        Ok((number, end))
     }
 
     /// What the server of the latest connection showed and proved; none before the first handshake.
@@ -109,8 +158,8 @@ impl Client {
         &self.shared.address
     }
 
-    /// Takes no more calls, on any clone, waits until those that were made have ended, each in its own way,
-    /// and says goodbye to the server.
+    /// Takes no more calls, on any clone, takes streams back, waits until the other calls that were made have
+    /// ended, each in its own way, and says goodbye to the server.
     pub async fn close(&self) {
         let (done, is_done) = oneshot::channel();
         if self.posts.send(Post::Close(done)).is_ok() {
@@ -119,19 +168,23 @@ impl Client {
         }
     }
 
-    async fn room(&self, deadline: Instant, limit: Duration) -> Result<OwnedSemaphorePermit, Error> {
+    async fn room(&self, deadline: Option<Deadline>) -> Result<OwnedSemaphorePermit, Error> {
         match Arc::clone(&self.shared.room).try_acquire_owned() {
             Ok(room) => Ok(room),
             Err(TryAcquireError::Closed) => Err(over(Outcome::NotBegun)),
-            Err(TryAcquireError::NoPermits) => self.wait_for_room(deadline, limit).await,
+            Err(TryAcquireError::NoPermits) => self.wait_for_room(deadline).await,
         }
     }
 
-    async fn wait_for_room(&self, deadline: Instant, limit: Duration) -> Result<OwnedSemaphorePermit, Error> {
+    async fn wait_for_room(&self, deadline: Option<Deadline>) -> Result<OwnedSemaphorePermit, Error> {
         let room = Arc::clone(&self.shared.room).acquire_owned();
+        let Some(Deadline { at, limit, .. }) = deadline else {
+            return room.await.map_err(|_: AcquireError| over(Outcome::NotBegun));
+        };
         let timer = {
+            // The driver's clock: the caller may have none.
             let _context = self.shared.runtime.enter();
-            tokio::time::timeout_at(deadline, room)
+            tokio::time::timeout_at(at.into(), room)
         };
         let room = timer.await.map_err(|_| Error::TimedOut {
             limit,
@@ -139,6 +192,24 @@ impl Client {
             why: Some("as many calls are made already as Limits::calls allows".to_owned()),
         })?;
         room.map_err(|_: AcquireError| over(Outcome::NotBegun))
+    }
+
+    /// Tells the driver. One that has ended has nothing to do.
+    pub(crate) fn post(&self, post: Post) {
+        let _ = self.posts.send(post);
+    }
+
+    /// Whether a new connection is made after one was lost.
+    pub(crate) fn reconnects(&self) -> bool {
+        self.shared.reconnects
+    }
+}
+
+impl Deadline {
+    /// From now on.
+    fn after(limit: Duration) -> Deadline {
+        let limit = within_reason(limit);
+        Deadline { at: (Instant::now() + limit).into_std(), limit, is_for_first_part: false }
     }
 }
 
@@ -174,6 +245,7 @@ pub(crate) fn start(
     let shared = Arc::new(Shared {
         address: settings.right.address.clone(),
         timeout: settings.timeout,
+        reconnects: settings.reconnects,
         next: AtomicU64::new(0),
         room: Arc::new(Semaphore::new(settings.limits.calls.min(Semaphore::MAX_PERMITS))),
         runtime: Handle::current(),
@@ -218,7 +290,7 @@ fn check(request: &Request) -> Result<(), Misuse> {
     }
 }
 
-fn over(outcome: Outcome) -> Error {
+pub(crate) fn over(outcome: Outcome) -> Error {
     let why = "this client was closed, or the runtime on which it works has ended".to_owned();
     Error::Lost { why, outcome }
 }

@@ -126,7 +126,7 @@ fn found(answer: Result<Answer, Error>) -> Result<Option<Answer>, Error> {
     }
 }
 
-fn version(answer: &Answer) -> Result<u64, Error> {
+pub(crate) fn version(answer: &Answer) -> Result<u64, Error> {
     let version = answer.header("Version").and_then(|version| version.parse().ok());
     version.ok_or_else(|| Error::Unfit { why: "the answer has no header Version with a number".to_owned() })
 }

@@ -131,6 +131,7 @@ impl<D: Dial> Driver<D> {
                 Poll::Ready(Some(post)) => self.take(post),
                 Poll::Ready(None) => {
                     self.is_leaving = true;
+                    self.calls.end_streams(CLOSED);
                     return false;
                 }
                 Poll::Pending => return false,
@@ -343,6 +344,8 @@ impl<D: Dial> Drop for Driver<D> {
         self.deliver();
     }
 }
+
+const CLOSED: &str = "this client was closed";
 
 /// A quarter of what tokio lets a task do before others have their turn: the rest is for the socket.
 const POSTS: usize = 32;

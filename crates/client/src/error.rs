@@ -95,6 +95,13 @@ pub enum Error {
         /// That limit, bytes.
         limit: usize,
     },
+    /// The parts of a stream came faster than they were taken, and more of them waited than
+    /// [`Limits::untaken`](crate::Limits::untaken) allows. Those that waited can still be taken; what came
+    /// behind them was thrown away, and the server was told to end it.
+    Behind {
+        /// That limit, bytes.
+        limit: usize,
+    },
     /// The answer is OK, and not what this command's answer looks like: another kind of server.
     Unfit {
         /// What is missing in it.
@@ -138,7 +145,7 @@ impl Error {
                 *outcome
             }
             Error::Unfit { .. } => Outcome::Answered,
-            Error::TooLarge { .. } => Outcome::Unknown,
+            Error::TooLarge { .. } | Error::Behind { .. } => Outcome::Unknown,
             Error::NotReachable { .. }
             | Error::NoHandshake { .. }
             | Error::UnknownServer { .. }
@@ -190,6 +197,11 @@ impl fmt::Display for Error {
                     self.outcome()
                 )
             }
+            Error::Behind { limit } => write!(
+                f,
+                "more than {limit} bytes of the stream waited to be taken, the client's Limits::untaken; {}",
+                self.outcome()
+            ),
             Error::Unfit { why } => {
                 write!(f, "the server does not speak of documents as this client does: {why}")
             }

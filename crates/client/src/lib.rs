@@ -33,6 +33,7 @@
 
 mod address;
 mod answer;
+mod answers;
 pub mod blocking;
 mod builder;
 mod calls;
@@ -44,9 +45,11 @@ mod error;
 mod known_servers;
 mod limits;
 mod right;
+mod watch;
 
 pub use address::{Address, BadAddress};
 pub use answer::Answer;
+pub use answers::Answers;
 pub use builder::Builder;
 pub use client::Client;
 pub use documents::{Document, Page};
@@ -58,3 +61,4 @@ pub use pinwire_proto::identity::Identity;
 pub use pinwire_proto::tls::RecordLayer;
 pub use pinwire_proto::trust::Pin;
 pub use pinwire_proto::wire::Request;
+pub use watch::{Change, Watch};

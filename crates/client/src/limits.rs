@@ -7,9 +7,9 @@ use crate::client::within_reason;
 /// What a client allows itself and its server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Commands in flight at once; the others wait in line. Those whose caller has gone count until their
-    /// final answer came. The default stays below the 1,024 that a server allows a connection by its own
-    /// default: beyond those it answers `overloaded`.
+    /// Commands in flight at once, streams among them; the others wait in line. Those whose caller has gone
+    /// count until their final answer came. The default stays below the 1,024 that a server allows a connection
+    /// by its own default: beyond those it answers `overloaded`.
     pub in_flight: usize,
     /// Calls at once, in flight or in line: each keeps its request in memory. Beyond them a call waits for
     /// room before it stands in line, and its deadline passes meanwhile.
@@ -17,6 +17,10 @@ pub struct Limits {
     /// Bytes of one answer's body. Of an answer in parts, joined: of the bodies and of what the headers take in
     /// memory. Beyond: [`Error::TooLarge`](crate::Error::TooLarge).
     pub answer: usize,
+    /// Bytes of one stream's parts, headers included, that wait to be taken; one part may be longer than that.
+    /// Beyond: [`Error::Behind`](crate::Error::Behind). The default is sixteen of the longest documents that a
+    /// server takes by its own default.
+    pub untaken: usize,
     /// Bytes of output that wait for the socket above which no further command is encoded: one command more
     /// than that is all the output that ever waits. The default is four full TLS records.
     pub unsent: usize,
@@ -43,6 +47,7 @@ impl Default for Limits {
             in_flight: 1_000,
             calls: 16_384,
             answer: 64 * 1024 * 1024,
+            untaken: 16 * 1024 * 1024,
             unsent: 64 * 1024,
             attempts: 5,
             backoff: Duration::from_millis(50),

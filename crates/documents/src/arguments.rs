@@ -37,12 +37,24 @@ pub(crate) fn delete<'a>(command: &Command<'a>) -> Result<(Id<'a>, Option<Versio
 
 /// LIST's prefix and `After`.
 pub(crate) fn list<'a>(command: &Command<'a>) -> Result<Listing<'a>, String> {
-    no_body(command, "LIST")?;
+    let prefix = prefix(command, "LIST")?;
+    Ok(Listing { prefix, after: after(command)?, at_most: LIST })
+}
+
+/// WATCH's prefix and `From`.
+pub(crate) fn watch<'a>(command: &Command<'a>) -> Result<(&'a str, Option<Version>), String> {
+    let prefix = prefix(command, "WATCH")?;
+    Ok((prefix, version(command, "From", "")?))
+}
+
+/// The command's one argument, if it has one; and no body.
+fn prefix<'a>(command: &Command<'a>, name: &str) -> Result<&'a str, String> {
+    no_body(command, name)?;
     let mut args = command.args();
     let prefix = args.next().unwrap_or_default();
     match args.count() {
-        0 => Ok(Listing { prefix, after: after(command)?, at_most: LIST }),
-        more => Err(format!("LIST takes at most one argument, the beginning of the ids, not {}", more + 1)),
+        0 => Ok(prefix),
+        more => Err(format!("{name} takes at most one argument, the beginning of the ids, not {}", more + 1)),
     }
 }
 
@@ -65,14 +77,17 @@ fn no_body(command: &Command<'_>, name: &str) -> Result<(), String> {
 }
 
 fn if_version(command: &Command<'_>) -> Result<Option<Version>, String> {
-    let Some(value) = only_header(command, "If-Version")? else { return Ok(None) };
+    version(command, "If-Version", " (0: there is no document)")
+}
+
+/// A header that holds a version; `note` is what else is to be said of one.
+fn version(command: &Command<'_>, name: &str, note: &str) -> Result<Option<Version>, String> {
+    let Some(value) = only_header(command, name)? else { return Ok(None) };
     // "1*19DIGIT": `parse` alone would take a sign, and a twentieth digit.
     let is_number = (1..=19).contains(&value.len()) && value.bytes().all(|byte| byte.is_ascii_digit());
     match value.parse() {
         Ok(version) if is_number => Ok(Some(version)),
-        _ => Err(format!(
-            "If-Version takes a version, 1 to 19 digits (0: there is no document), not {value:?}"
-        )),
+        _ => Err(format!("{name} takes a version, 1 to 19 digits{note}, not {value:?}")),
     }
 }
 

@@ -4,14 +4,17 @@ use std::sync::Arc;
 
 use pinwire_server::{Answered, Code, Command, Reply, Responder, Router};
 
-use crate::arguments;
 use crate::{Asked, Document, Id, Page, Store, StoreError, Version};
+use crate::{arguments, watching};
 
 /// The store holds all that it may; nothing was changed.
 pub const STORE_FULL: Code = Code::own("store-full");
 
-/// Adds `PUT id` (with a body), `GET id`, `DELETE id` and `LIST [prefix]` to `router`, as section 5 of
-/// `docs/PROTOCOL.md` describes them.
+/// The changes that a WATCH is to tell are not kept any more; the text names the oldest that is.
+pub const HISTORY_GONE: Code = Code::own("history-gone");
+
+/// Adds `PUT id` (with a body), `GET id`, `DELETE id`, `LIST [prefix]` and `WATCH [prefix]` to `router`, as section
+/// 5 of `docs/PROTOCOL.md` describes them.
 ///
 /// # Panics
 /// If `router` has one of these commands already.
@@ -23,7 +26,8 @@ pub fn commands(router: Router, store: impl Store) -> Router {
         router.command(name, move |command, to| act(&*store, &command, to))
     };
     let router = add(add(router, "PUT", put), "GET", get);
-    add(add(router, "DELETE", delete), "LIST", list)
+    let router = add(add(router, "DELETE", delete), "LIST", list);
+    router.command("WATCH", move |command, to| watching::watch(&store, &command, to))
 }
 
 fn put(store: &dyn Store, command: &Command<'_>, to: Responder<'_>) -> Answered {
@@ -111,9 +115,11 @@ fn ids(page: &Page) -> Reply {
     Reply { status: Ok(()), headers, body: body.into_bytes() }
 }
 
-fn failure(id: &str, expected: Option<Version>, error: &StoreError) -> Reply {
+/// The store's trouble as the peer reads it.
+pub(crate) fn failure(id: &str, expected: Option<Version>, error: &StoreError) -> Reply {
     match error {
         StoreError::Full { .. } => Reply::error(STORE_FULL, error.to_string()),
+        StoreError::HistoryGone { .. } => Reply::error(HISTORY_GONE, error.to_string()),
         StoreError::Overloaded => Reply::error(Code::Overloaded, error.to_string()),
         StoreError::NotFound => Reply::error(Code::NotFound, format!("there is no document {id}")),
         StoreError::Conflict { current } => {

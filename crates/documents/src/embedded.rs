@@ -1,6 +1,6 @@
 //! A store in a file, on redb: what it says is done is on disk.
 //!
-//! Start reading at `writer::run`. The worker's side of it is here: it puts requests into queues and never
+//! Start reading at `Writer::run`. The worker's side of it is here: it puts requests into queues and never
 //! waits. One thread writes, a few read.
 
 #[cfg(test)]
@@ -11,6 +11,7 @@ mod open_error;
 mod overlay;
 mod place;
 mod queue;
+mod shelf;
 mod tables;
 #[cfg(test)]
 mod tests;
@@ -18,29 +19,33 @@ mod trouble;
 mod writer;
 
 use std::fmt;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::{self, JoinHandle};
 
 use redb::ReadTransaction;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use self::handle::Handle;
 use self::lock::Lock;
 pub use self::open_error::OpenError;
 use self::place::Place;
 use self::queue::{End, Queue, Refused, Serving};
-use self::tables::Change;
+use self::shelf::Shelf;
+use self::tables::Wish;
 use self::trouble::Trouble;
-use self::writer::{Asking, Tally};
-use crate::{Asked, Document, Id, Limits, Listing, Page, Store, StoreError, Version};
+use self::writer::{Asking, Tally, Writer};
+use crate::changes::History;
+use crate::{Asked, Changes, Document, Id, Limits, Listing, Page, Store, StoreError, Version, Wanted};
 
 /// Keeps documents in one file. What it answered is there after a crash, of the process or of the machine.
 ///
 /// Dropped, it makes the changes that wait, closes the file, and only then returns.
 pub struct Embedded {
     shared: Arc<Shared>,
+    newest: watch::Receiver<Version>,
     threads: Vec<JoinHandle<()>>,
     /// Given back last.
     _lock: Option<Lock>,
@@ -50,12 +55,13 @@ pub struct Embedded {
 struct Shared {
     handle: Handle,
     changes: Queue<Asking>,
-    reads: Queue<Read>,
+    reads: Arc<Queue<Read>>,
+    shelf: Arc<Shelf>,
     tally: Tally,
     limits: Limits,
 }
 
-/// A GET or a LIST, and whoever waits for it.
+/// A GET, a LIST or a look at changes, and whoever waits for it.
 type Read = Box<dyn FnOnce(&Handle) -> Option<Answer> + Send>;
 
 /// Tells whoever waits what was found.
@@ -78,28 +84,35 @@ impl Embedded {
     /// [`OpenError`], in words for the operator. Whatever it is, nothing that is there was changed.
     pub fn open(path: impl AsRef<Path>, limits: Limits) -> Result<Embedded, OpenError> {
         let place = Place::take(path.as_ref(), limits.cache)?;
-        let handle = Handle::open(place.opener(limits.cache)).map_err(|trouble| place.problem(&trouble))?;
-        Embedded::over(handle, limits, Some(place.lock))
+        let open = || {
+            let handle = Handle::open(place.opener(limits.cache))?;
+            let newest = handle.read(|transaction| tables::newest_changes(transaction, &limits))?;
+            Ok((handle, newest))
+        };
+        let (handle, newest) = open().map_err(|trouble: Trouble| place.problem(&trouble))?;
+        Embedded::over(handle, newest, limits, Some(place.lock))
             .map_err(|error| OpenError::Io { path: path.as_ref().to_owned(), error })
     }
 
-    fn over(handle: Handle, limits: Limits, lock: Option<Lock>) -> std::io::Result<Embedded> {
+    /// `recent` holds the newest changes.
+    fn over(handle: Handle, recent: History, limits: Limits, lock: Option<Lock>) -> io::Result<Embedded> {
         let changes = Queue::new(limits.writer_queue, limits.writer_queue_bytes);
-        let reads = Queue::new(limits.reader_queue, usize::MAX);
-        let shared = Arc::new(Shared { handle, changes, reads, tally: Tally::default(), limits });
-        let mut store = Embedded { shared, threads: Vec::new(), _lock: lock };
-        store.spawn("documents-writer", |shared| {
-            writer::run(&shared.changes, &shared.handle, &shared.limits, &shared.tally);
-        })?;
+        let reads = Arc::new(Queue::new(limits.reader_queue, usize::MAX));
+        let (tell, newest) = watch::channel(recent.newest().unwrap_or_default());
+        let shelf = Arc::new(Shelf::new(recent, &limits));
+        let shared = Arc::new(Shared { handle, changes, reads, shelf, tally: Tally::default(), limits });
+        let mut store = Embedded { shared, newest, threads: Vec::new(), _lock: lock };
+        let writer = Writer::new(Arc::clone(&store.shared), tell);
+        store.spawn("documents-writer", || writer.run())?;
         for _ in 0..store.shared.limits.readers.max(1) {
-            store.spawn("documents-reader", |shared| read(&shared.reads, &shared.handle, &shared.limits))?;
+            let shared = Arc::clone(&store.shared);
+            store.spawn("documents-reader", move || read(&shared.reads, &shared.handle, &shared.limits))?;
         }
         Ok(store)
     }
 
-    fn spawn(&mut self, name: &str, work: fn(&Shared)) -> std::io::Result<()> {
-        let shared = Arc::clone(&self.shared);
-        self.threads.push(thread::Builder::new().name(name.to_owned()).spawn(move || work(&shared))?);
+    fn spawn(&mut self, name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
+        self.threads.push(thread::Builder::new().name(name.to_owned()).spawn(work)?);
         Ok(())
     }
 
@@ -109,25 +122,17 @@ impl Embedded {
         Counts { commits: commits.load(Ordering::Relaxed), changes: changes.load(Ordering::Relaxed) }
     }
 
-    fn change(&self, change: Change) -> Asked<Version> {
+    fn change(&self, wish: Wish) -> Asked<Version> {
         let (answer, asked) = oneshot::channel();
-        let bytes = change.bytes();
-        later(self.shared.changes.push(Asking { change, answer }, bytes), asked)
+        let bytes = wish.bytes();
+        later(self.shared.changes.push(Asking { wish, answer }, bytes), asked)
     }
 
     fn read<T: Send + 'static>(
         &self,
         work: impl Fn(&ReadTransaction) -> Result<T, Trouble> + Send + 'static,
     ) -> Asked<T> {
-        let (answer, asked) = oneshot::channel::<Result<T, StoreError>>();
-        let read: Read = Box::new(move |handle| {
-            if answer.is_closed() {
-                return None;
-            }
-            let found = handle.read(work).map_err(|trouble| StoreError::Broken(trouble.to_string()));
-            Some(Box::new(move || drop(answer.send(found))))
-        });
-        later(self.shared.reads.push(read, 0), asked)
+        ask(&self.shared.reads, move |handle| handle.read(&work))
     }
 }
 
@@ -138,11 +143,11 @@ impl Store for Embedded {
     }
 
     fn put(&self, id: Id<'_>, body: &[u8], expected: Option<Version>) -> Asked<Version> {
-        self.change(Change { id: id.as_str().into(), body: Some(body.into()), expected })
+        self.change(Wish { id: id.as_str().into(), body: Some(body.into()), expected })
     }
 
     fn delete(&self, id: Id<'_>, expected: Option<Version>) -> Asked<Version> {
-        self.change(Change { id: id.as_str().into(), body: None, expected })
+        self.change(Wish { id: id.as_str().into(), body: None, expected })
     }
 
     fn list(&self, listing: &Listing<'_>) -> Asked<Page> {
@@ -153,6 +158,25 @@ impl Store for Embedded {
             let after = after.as_deref().and_then(|after| Id::parse(after).ok());
             tables::list(transaction, &Listing { prefix: &prefix, after, at_most }, most_bytes)
         })
+    }
+
+    fn changes(&self, wanted: &Wanted<'_>) -> Asked<Changes> {
+        let newest = *self.newest.borrow();
+        if wanted.after >= newest {
+            return Asked::Now(Ok(Changes::none(wanted.after)));
+        }
+        let Shared { shelf, reads, .. } = &*self.shared;
+        match shelf.find(wanted) {
+            Some(found) => Asked::Now(Ok(found)),
+            None => {
+                let (wanted, prefix) = (Wanted { prefix: "", ..*wanted }, wanted.prefix.into());
+                Asked::Later(Box::pin(older(Arc::clone(shelf), Arc::clone(reads), wanted, prefix, newest)))
+            }
+        }
+    }
+
+    fn newest(&self) -> watch::Receiver<Version> {
+        self.newest.clone()
     }
 }
 
@@ -184,6 +208,52 @@ fn read(queue: &Queue<Read>, handle: &Handle, limits: &Limits) {
 
 /// Reads that one thread takes at once, when many wait: waking it costs more than a read from the cache.
 const TOGETHER: usize = 32;
+
+/// Has changes put on the shelf that were made up to `newest`, and takes from there those that are wanted.
+///
+/// Not from the reader: between its answer and the moment at which somebody wants it, which a slow client puts off,
+/// nothing is held. Keeps the queue and the shelf, not the store: that closes its file when it is dropped.
+async fn older(
+    shelf: Arc<Shelf>,
+    reads: Arc<Queue<Read>>,
+    wanted: Wanted<'static>,
+    prefix: Box<str>,
+    newest: Version,
+) -> Result<Changes, StoreError> {
+    let wanted = Wanted { prefix: &prefix, ..wanted };
+    loop {
+        let onto = Arc::clone(&shelf);
+        let first = Wanted { after: wanted.after, prefix: "", at_most: 1, most_bytes: 0 };
+        let work = move |handle: &Handle| {
+            // Another that is as far behind has had it read.
+            if onto.find(&first).is_some() {
+                return Ok(Ok(()));
+            }
+            let read = handle.read(|transaction| tables::changes(transaction, first.after, newest))?;
+            Ok(read.map(|read| onto.put(read)))
+        };
+        ask(&reads, work).done().await??;
+        if let Some(found) = shelf.find(&wanted) {
+            return Ok(found);
+        }
+    }
+}
+
+/// Has a reader do this.
+fn ask<T: Send + 'static>(
+    reads: &Queue<Read>,
+    work: impl FnOnce(&Handle) -> Result<T, Trouble> + Send + 'static,
+) -> Asked<T> {
+    let (answer, asked) = oneshot::channel::<Result<T, StoreError>>();
+    let read: Read = Box::new(move |handle| {
+        if answer.is_closed() {
+            return None;
+        }
+        let found = work(handle).map_err(|trouble| StoreError::Broken(trouble.to_string()));
+        Some(Box::new(move || drop(answer.send(found))))
+    });
+    later(reads.push(read, 0), asked)
+}
 
 fn later<T: Send + 'static>(
     queued: Result<(), Refused>,

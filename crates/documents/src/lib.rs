@@ -1,4 +1,4 @@
-//! The document commands of pinwire over a [`Store`]: `PUT id` with a body, `GET id`, `DELETE id`, `LIST`.
+//! The document commands of pinwire over a [`Store`]: `PUT id` with a body, `GET id`, `DELETE id`, `LIST`, `WATCH`.
 //!
 //! [`Embedded`] keeps documents in a file, [`Memory`] in memory; [`commands`] puts either on a router. Knows
 //! nothing of TLS or sockets.
@@ -17,14 +17,18 @@
 //! ```
 
 mod arguments;
+mod changes;
 mod commands;
 mod embedded;
 mod id;
 mod limits;
 mod memory;
+mod parts;
 mod store;
+mod watching;
 
-pub use commands::{STORE_FULL, commands};
+pub use changes::{Change, Changes, Wanted};
+pub use commands::{HISTORY_GONE, STORE_FULL, commands};
 pub use embedded::{Counts, Embedded, OpenError};
 pub use id::{BadId, ID, Id};
 pub use limits::Limits;

@@ -31,6 +31,14 @@ pub struct Limits {
     pub list_bytes: usize,
     /// Bytes of memory for parts of the file that were read or written lately.
     pub cache: usize,
+    /// The newest changes that are in memory too, for those that watch: whoever is no further behind than this
+    /// waits for no reader. Eight full commits.
+    pub recent: u64,
+    /// Bytes of the ids and bodies of those: four full commits. A single change may have more.
+    pub recent_bytes: u64,
+    /// Bytes of older changes that are in memory for those that are further behind, all of them together, however
+    /// slow they are. With less, many of them have the same changes read again and again.
+    pub reread_bytes: u64,
 }
 
 impl Default for Limits {
@@ -47,6 +55,9 @@ impl Default for Limits {
             readers: 4,
             list_bytes: 16 * 1024 * 1024,
             cache: 64 * 1024 * 1024,
+            recent: 1_024,
+            recent_bytes: 16 * 1024 * 1024,
+            reread_bytes: 16 * 1024 * 1024,
         }
     }
 }

@@ -4,25 +4,37 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
-use crate::{Asked, Document, Id, Listing, Page, Store, StoreError, Version};
+use tokio::sync::watch;
+
+use crate::changes::History;
+use crate::{Asked, Change, Changes, Document, Id, Listing, Page, Store, StoreError, Version, Wanted};
 
 /// Bytes of ids and bodies that a store holds unless told otherwise: a quarter of a small machine's memory.
 const HOLDS: u64 = 256 * 1024 * 1024;
+
+/// Changes that a store remembers unless told otherwise: a minute's worth at some 160 a second, for those who
+/// lose their connection. They end with the program.
+const HISTORY: u64 = 10_000;
+
+/// Bytes of the ids and bodies of those: a quarter of what the documents may take, and on top of it.
+const HISTORY_BYTES: u64 = 64 * 1024 * 1024;
 
 /// Keeps documents in memory, up to a number of bytes. Answers at once.
 #[derive(Debug)]
 pub struct Memory {
     limit: u64,
     kept: RwLock<Kept>,
+    newest: watch::Sender<Version>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Kept {
     documents: BTreeMap<Box<str>, Document>,
     /// The version of the newest change.
     version: Version,
     /// Bytes of all ids and bodies.
     bytes: u64,
+    history: History,
 }
 
 impl Memory {
@@ -31,15 +43,39 @@ impl Memory {
         Memory::holding_at_most(HOLDS)
     }
 
-    /// An empty store whose ids and bodies take at most `bytes`.
+    /// An empty store whose ids and bodies take at most `bytes`. The changes that it remembers come on top
+    /// ([`remembering_at_most`](Memory::remembering_at_most)).
     pub fn holding_at_most(bytes: u64) -> Memory {
-        Memory { limit: bytes, kept: RwLock::default() }
+        let history = History::new(HISTORY, HISTORY_BYTES);
+        let kept = Kept { documents: BTreeMap::new(), version: 0, bytes: 0, history };
+        Memory { limit: bytes, kept: RwLock::new(kept), newest: watch::Sender::new(0) }
+    }
+
+    /// The same, empty, remembering at most so many changes, and so many bytes of their ids and bodies, which the
+    /// documents' own do not count for. The newest change always stays. Unsaid, they are 10,000 and 64 MiB.
+    #[must_use]
+    pub fn remembering_at_most(self, changes: u64, bytes: u64) -> Memory {
+        let emptied = Memory::holding_at_most(self.limit);
+        emptied.kept.write().unwrap_or_else(PoisonError::into_inner).history = History::new(changes, bytes);
+        emptied
     }
 
     // A poisoned lock is no harm: no method of `Kept` can panic between two of its changes.
     fn change(&self, change: impl FnOnce(&mut Kept) -> Result<Done, StoreError>) -> Asked<Version> {
         let done = change(&mut self.kept.write().unwrap_or_else(PoisonError::into_inner));
+        if let Ok(done) = &done {
+            self.tell(done.version);
+        }
         Asked::Now(done.map(|done| done.version))
+    }
+
+    /// Not under the lock of what is kept: it wakes all that watch. Of two changes the later may come first.
+    fn tell(&self, version: Version) {
+        self.newest.send_if_modified(|newest| {
+            let is_newer = version > *newest;
+            *newest = version.max(*newest);
+            is_newer
+        });
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Kept> {
@@ -71,12 +107,21 @@ impl Store for Memory {
     fn list(&self, listing: &Listing<'_>) -> Asked<Page> {
         Asked::Now(Ok(self.read().list(listing)))
     }
+
+    fn changes(&self, wanted: &Wanted<'_>) -> Asked<Changes> {
+        Asked::Now(self.read().changes(wanted))
+    }
+
+    fn newest(&self) -> watch::Receiver<Version> {
+        self.newest.subscribe()
+    }
 }
 
-/// What one change did. The old document is freed with it, after the lock is given back.
+/// What one change did. The old document and the oldest changes are freed with it, after the lock is given back.
 struct Done {
     version: Version,
     _before: Option<Document>,
+    _gone: Vec<Change>,
 }
 
 impl Kept {
@@ -95,12 +140,12 @@ impl Kept {
             return Err(StoreError::Full { limit });
         }
         (self.version, self.bytes) = (self.version + 1, bytes);
-        let document = Document { version: self.version, body };
+        let document = Document { version: self.version, body: Arc::clone(&body) };
         let before = match self.documents.get_mut(id.as_str()) {
             Some(place) => Some(std::mem::replace(place, document)),
             None => self.documents.insert(id.as_str().into(), document),
         };
-        Ok(Done { version: self.version, _before: before })
+        Ok(self.done(id, Some(body), before))
     }
 
     fn delete(&mut self, id: Id<'_>, expected: Option<Version>) -> Result<Done, StoreError> {
@@ -109,7 +154,21 @@ impl Kept {
         let before = self.documents.remove(id.as_str()).ok_or(StoreError::NotFound)?;
         self.version += 1;
         self.bytes -= size(id, &before.body);
-        Ok(Done { version: self.version, _before: Some(before) })
+        Ok(self.done(id, None, Some(before)))
+    }
+
+    /// Remembers the change that made the newest version.
+    fn done(&mut self, id: Id<'_>, body: Option<Arc<[u8]>>, before: Option<Document>) -> Done {
+        let gone = self.history.push(Change { version: self.version, id: id.as_str().into(), body });
+        Done { version: self.version, _before: before, _gone: gone }
+    }
+
+    fn changes(&self, wanted: &Wanted<'_>) -> Result<Changes, StoreError> {
+        if wanted.after >= self.version {
+            return Ok(Changes::none(wanted.after));
+        }
+        let oldest = self.history.oldest().unwrap_or(self.version);
+        self.history.find(wanted).ok_or(StoreError::HistoryGone { oldest })
     }
 
     fn list(&self, listing: &Listing<'_>) -> Page {

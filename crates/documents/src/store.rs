@@ -5,7 +5,9 @@ use std::ops::Bound;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use crate::Id;
+use tokio::sync::watch;
+
+use crate::{Changes, Id, Wanted};
 
 /// Counts the changes of a whole store: every change, a delete too, takes the next number; the first is 1.
 /// It never falls back, not after deletes and not after a restart. 0 stands for "there is no document".
@@ -70,6 +72,17 @@ pub trait Store: Send + Sync + 'static {
 
     /// The ids that are there at one moment, in the order of their bytes.
     fn list(&self, listing: &Listing<'_>) -> Asked<Page>;
+
+    /// What was changed, as it was made, in the order of versions; nothing if `wanted.after` is the newest
+    /// version or more. [`StoreError::HistoryGone`] if what comes first behind it is not kept any more.
+    ///
+    /// Asked whenever [`newest`](Store::newest) moves, by each of those who watch: for what is new the answer
+    /// should be there at once.
+    fn changes(&self, wanted: &Wanted<'_>) -> Asked<Changes>;
+
+    /// The version of the newest change that `changes` can tell; it rises before the change is answered. It ends
+    /// when the store will never change again.
+    fn newest(&self) -> watch::Receiver<Version>;
 }
 
 /// A store's answer: there already, or still to come.
@@ -118,6 +131,14 @@ impl<S: Store + ?Sized> Store for Arc<S> {
     fn list(&self, listing: &Listing<'_>) -> Asked<Page> {
         (**self).list(listing)
     }
+
+    fn changes(&self, wanted: &Wanted<'_>) -> Asked<Changes> {
+        (**self).changes(wanted)
+    }
+
+    fn newest(&self) -> watch::Receiver<Version> {
+        (**self).newest()
+    }
 }
 
 /// Why a store did not do what it was asked.
@@ -136,6 +157,11 @@ pub enum StoreError {
     },
     /// There is no such document; nothing was changed.
     NotFound,
+    /// Changes that are asked for are not kept any more.
+    HistoryGone {
+        /// The version of the oldest that is.
+        oldest: Version,
+    },
     /// Too much is under way already; nothing was changed.
     Overloaded,
     /// The store itself failed: whether a change was made is unknown. The text shows its insides: it is for
@@ -162,6 +188,9 @@ impl fmt::Display for StoreError {
             StoreError::Conflict { current: 0 } => f.write_str("there is no such document"),
             StoreError::Conflict { current } => write!(f, "the document's version is {current}"),
             StoreError::NotFound => f.write_str("there is no such document"),
+            StoreError::HistoryGone { oldest } => {
+                write!(f, "the oldest change that is kept is version {oldest}; what came before it is gone")
+            }
             StoreError::Overloaded => f.write_str("the store has too much to do already; try again later"),
             StoreError::Broken(text) => write!(f, "the store is broken: {text}"),
         }

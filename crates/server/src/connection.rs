@@ -137,7 +137,7 @@ impl<S> Connection<S> {
         }
         self.push(io, cx.waker()); // streams → replies
         self.session.seal(at.now, io); // 4 replies → sealed: one record for the whole batch
-        self.send(at, &mut io.sealed, cx); // 5 sealed → socket; an unsent tail waits
+        self.send(at, io, cx); // 5 sealed → socket; an unsent tail waits
 
         if self.session.is_closed() {
             return self.say_goodbye(at, io.wire.space(), cx);
@@ -165,12 +165,12 @@ impl<S> Connection<S> {
         Poll::Ready(())
     }
 
-    fn send<H>(&mut self, at: &Station<'_, H>, sealed: &mut Vec<u8>, cx: &mut Context<'_>) {
-        if self.outbox.write(&mut self.socket, at.now.instant, cx, sealed).is_err() {
+    fn send<H>(&mut self, at: &Station<'_, H>, io: &mut Buffers, cx: &mut Context<'_>) {
+        if self.outbox.write(&mut self.socket, at.now.instant, cx, &mut io.sealed).is_err() {
             self.session.broken();
-            sealed.clear();
+            io.sealed.clear();
         }
-        self.session.taken(self.outbox.unsent());
+        self.session.taken(self.outbox.unsent(), io);
     }
 
     fn dispatch<H>(&mut self, at: &mut Station<'_, H>, event: &Event<'_>, replies: &mut Vec<u8>)

@@ -30,10 +30,14 @@ pub(crate) struct Served {
 }
 
 impl Served {
-    /// Starts a server with these commands that lets in whom the line `trust` names.
-    pub(crate) fn start(trust: &str, tuning: Tuning, answers: &Answers) -> Result<Served, String> {
-        let program = std::env::current_exe().map_err(|why| format!("where this program is: {why}"))?;
-        let mut command = Command::new(program);
+    /// Starts a server with these commands that lets in whom the line `trust` names. `command` is this program, or
+    /// begins with something that counts what it does.
+    pub(crate) fn start(
+        mut command: Command,
+        trust: &str,
+        tuning: Tuning,
+        answers: &Answers,
+    ) -> Result<Served, String> {
         command.args([SERVE, trust, &tuning.word()]).args(answers.words());
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().map_err(|why| format!("the server cannot be started: {why}"))?;
@@ -77,6 +81,10 @@ impl Drop for Served {
         drop(self.input.take());
         let _ = self.child.wait();
     }
+}
+
+pub(crate) fn this_program() -> Result<PathBuf, String> {
+    std::env::current_exe().map_err(|why| format!("where this program is: {why}"))
 }
 
 /// What a server is told that it would not do by itself.

@@ -14,6 +14,8 @@ mod fairness;
 #[cfg(target_os = "linux")]
 mod fleet;
 #[cfg(target_os = "linux")]
+mod guards;
+#[cfg(target_os = "linux")]
 mod hog;
 #[cfg(target_os = "linux")]
 mod machine;
@@ -29,6 +31,8 @@ mod storm;
 mod table;
 #[cfg(target_os = "linux")]
 mod trust;
+#[cfg(target_os = "linux")]
+mod turns;
 
 use std::process::ExitCode;
 
@@ -38,6 +42,8 @@ fn main() -> ExitCode {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let done = match words[..] {
         [child::SERVE, trust, tuning, ref answers @ ..] => serve(trust, tuning, answers),
+        [turns::TURNS, connections, depth, turns, ..] => turns::run_words([connections, depth, turns]),
+        _ if words.contains(&"--bench") && words.contains(&"guards") => guards::guards(&words),
         ["documents", "--bench"] | ["--bench", "documents"] => documents::bench(),
         _ if words.contains(&"--bench") && words.contains(&"fairness") => fairness::bench(&words),
         _ if words.contains(&"--bench") && words.contains(&"trust") => trust::bench(&words),

@@ -1,12 +1,13 @@
 //! The measurements: a server and a fleet for each, several runs, the median with the extremes.
 
 use std::fmt;
+use std::process::Command;
 
 use pinwire_server::Pin;
 use pinwire_server::proto::identity::KeyKind;
 use pinwire_server::proto::tls::ClientTls;
 
-use crate::child::{Answers, Served, Tuning, identity, words};
+use crate::child::{Answers, Served, Tuning, identity, this_program, words};
 use crate::fleet::Fleet;
 use crate::peer::Batch;
 use crate::table::Column;
@@ -149,9 +150,19 @@ pub(crate) fn start(answers: &Answers) -> Result<(Served, Fleet), String> {
 
 /// The same with another server than the usual one.
 pub(crate) fn start_tuned(tuning: Tuning, answers: &Answers) -> Result<(Served, Fleet), String> {
+    start_under(Command::new(this_program()?), tuning, answers)
+}
+
+/// The same by a command that begins otherwise.
+pub(crate) fn start_under(
+    command: Command,
+    tuning: Tuning,
+    answers: &Answers,
+) -> Result<(Served, Fleet), String> {
     let client = identity(KeyKind::Ed25519)?;
     let digests = client.certificate().map_err(ToString::to_string)?.digests;
-    let served = Served::start(&format!("{} name=bench\n", Pin::Spki(digests.spki)), tuning, answers)?;
+    let trust = format!("{} name=bench\n", Pin::Spki(digests.spki));
+    let served = Served::start(command, &trust, tuning, answers)?;
     let fleet = Fleet::new(served.address, &words(ClientTls::new(Some(&client)))?)?;
     Ok((served, fleet))
 }

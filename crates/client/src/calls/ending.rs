@@ -92,7 +92,7 @@ impl<K> Calls<K> {
     pub(super) fn goes_again(&mut self, number: u64, doubt: Option<&str>) -> bool {
         let Some(call) = self.calls.get_mut(&number) else { return false };
         let is_repeatable = call.wanted.request.is_repeatable();
-        let may = self.reconnects && call.attempts < self.limits.attempts;
+        let may = self.reconnects && call.attempts < self.limits.attempts && !call.is_fed;
         if !may || (doubt.is_some() && !is_repeatable) {
             return false;
         }
@@ -138,7 +138,9 @@ impl<K> Calls<K> {
     pub(super) fn remove(&mut self, number: u64) -> Option<Call<K>> {
         let call = self.calls.remove(&number)?;
         self.line.leave(number);
-        self.deadlines.remove(&(call.wanted.deadline, number));
+        if let Some(deadline) = call.wanted.deadline {
+            self.deadlines.remove(&(deadline.at, number));
+        }
         Some(call)
     }
 

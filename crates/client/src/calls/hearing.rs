@@ -5,7 +5,7 @@ use pinwire_proto::session;
 use pinwire_proto::wire::Sequence;
 
 use super::ending::{PASSING, is_one_of};
-use super::{Calls, Heard, Stage};
+use super::{Calls, Heard, Stage, kept};
 use crate::{Answer, Error, Outcome};
 
 impl<K> Calls<K> {
@@ -52,6 +52,9 @@ impl<K> Calls<K> {
         let Some(flight) = self.flights.get_mut(&sequence) else { return };
         let Some(number) = flight.call else { return };
         let parts = flight.parts.get_or_insert_default();
+        if self.calls.get(&number).is_some_and(|call| call.wanted.feed.is_some()) {
+            return self.feed(number, Answer { headers, body });
+        }
         parts.bytes += body.len() + headers.iter().map(kept).sum::<usize>();
         if parts.bytes > self.limits.answer {
             self.too_large(number);
@@ -65,9 +68,22 @@ impl<K> Calls<K> {
         }
     }
 
+    /// A part of a stream.
+    fn feed(&mut self, number: u64, part: Answer) {
+        let Some(call) = self.calls.get_mut(&number) else { return };
+        call.is_fed = true;
+        if let Some(first) = call.wanted.deadline.take_if(|deadline| deadline.is_for_first_part) {
+            self.deadlines.remove(&(first.at, number));
+        }
+        let limit = self.limits.untaken;
+        if call.wanted.feed.as_ref().is_some_and(|feed| !feed.put(part, limit)) {
+            self.give_up(number, Error::Behind { limit });
+        }
+    }
+
     fn last_part(&mut self, sequence: u64, headers: Vec<(String, String)>, body: Vec<u8>) {
         let Some(flight) = self.flights.get(&sequence) else { return };
-        if flight.parts.is_none() {
+        if flight.parts.is_none() || self.is_stream(flight.call) {
             self.answered(sequence, Ok(Answer { headers, body }));
             return;
         }
@@ -142,18 +158,20 @@ impl<K> Calls<K> {
         }
     }
 
-    /// Its answer is not wanted any more: the server may end it, and what still comes is not kept.
-    fn too_large(&mut self, number: u64) {
-        let Some(sequence) = self.calls.get(&number).and_then(|call| call.sequence) else { return };
-        self.abandon(sequence);
-        self.taken_back.insert(sequence);
-        self.end(number, Err(Error::TooLarge { limit: self.limits.answer }));
+    fn is_stream(&self, call: Option<u64>) -> bool {
+        call.and_then(|number| self.calls.get(&number)).is_some_and(|call| call.wanted.feed.is_some())
     }
-}
 
-/// Bytes that a header takes in memory.
-fn kept(header: &(String, String)) -> usize {
-    size_of_val(header) + header.0.len() + header.1.len()
+    fn too_large(&mut self, number: u64) {
+        self.give_up(number, Error::TooLarge { limit: self.limits.answer });
+    }
+
+    /// Its answer is not wanted any more: the server may end it, and what still comes is not kept.
+    fn give_up(&mut self, number: u64, error: Error) {
+        let Some(sequence) = self.calls.get(&number).and_then(|call| call.sequence) else { return };
+        self.take_back(Some(sequence));
+        self.end(number, Err(error));
+    }
 }
 
 /// The number of a sequence of ours.

@@ -5,6 +5,7 @@ mod blocking;
 mod calls;
 mod coming_back;
 mod running;
+mod streams;
 
 /// Runs a story on two threads.
 fn play<T>(story: impl Future<Output = T>) -> T {

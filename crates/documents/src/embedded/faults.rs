@@ -89,7 +89,9 @@ impl Disk {
         let disk = Arc::clone(self);
         let cache = limits.cache;
         let opener = move |access| disk.open(access, cache);
-        Embedded::over(Handle::open(Box::new(opener)).unwrap(), limits, None).unwrap()
+        let handle = Handle::open(Box::new(opener)).unwrap();
+        let newest = handle.read(|transaction| tables::newest_changes(transaction, &limits)).unwrap();
+        Embedded::over(handle, newest, limits, None).unwrap()
     }
 
     fn open(self: &Arc<Disk>, access: Access, cache: usize) -> Result<redb::Database, Trouble> {

@@ -84,6 +84,15 @@ impl Handle {
         result.map_err(|failed| failed.trouble)
     }
 
+    /// Reads what stays, once: nothing while the database is open for reading alone, for what was written before
+    /// the disk failed may not be on it. Tells of no trouble: the work before this has met it.
+    pub(super) fn read_what_stays<T>(
+        &self,
+        work: impl Fn(&ReadTransaction) -> Result<T, Trouble>,
+    ) -> Option<T> {
+        self.run(Access::Write, Database::begin_read, |transaction| work(&transaction)).ok()
+    }
+
     /// Writes, once: what failed may have been written all the same.
     pub(super) fn write<T>(
         &self,

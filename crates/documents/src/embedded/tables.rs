@@ -3,10 +3,14 @@
 //! `documents` holds what is there, `changes` what was done, newest last. A version is a change's key: the
 //! next one is the newest's and one, and the newest is never trimmed, so that versions never fall back.
 
+use std::sync::Arc;
+
 use redb::{ReadTransaction, ReadableTable as _, Table, TableDefinition, TableHandle as _, WriteTransaction};
 
+use super::shelf;
 use super::trouble::{Kind, Trouble};
-use crate::{Document, Limits, Listing, Page, StoreError, Version};
+use crate::changes::History;
+use crate::{Change, Document, Limits, Listing, Page, StoreError, Version};
 
 /// id → version, body.
 pub(super) const DOCUMENTS: TableDefinition<'static, &str, (u64, &[u8])> = TableDefinition::new("documents");
@@ -23,14 +27,14 @@ pub(super) const DELETE: u8 = 2;
 
 /// A change that somebody asks for.
 #[derive(Debug)]
-pub(super) struct Change {
-    pub(super) id: Box<str>,
+pub(super) struct Wish {
+    pub(super) id: Arc<str>,
     /// None: the document is to go.
-    pub(super) body: Option<Box<[u8]>>,
+    pub(super) body: Option<Arc<[u8]>>,
     pub(super) expected: Option<Version>,
 }
 
-impl Change {
+impl Wish {
     pub(super) fn bytes(&self) -> usize {
         self.id.len() + self.body.as_ref().map_or(0, |body| body.len())
     }
@@ -55,27 +59,27 @@ impl<'t> Tables<'t> {
     }
 
     /// Makes one change, unless what is there forbids it.
-    pub(super) fn change(&mut self, change: &Change) -> Result<Result<Version, StoreError>, Trouble> {
-        let current = self.documents.get(&*change.id)?.map_or(0, |found| found.value().0);
-        if let Err(conflict) = StoreError::unless_expected(change.expected, current) {
+    pub(super) fn change(&mut self, wish: &Wish) -> Result<Result<Version, StoreError>, Trouble> {
+        let current = self.documents.get(&*wish.id)?.map_or(0, |found| found.value().0);
+        if let Err(conflict) = StoreError::unless_expected(wish.expected, current) {
             return Ok(Err(conflict));
         }
-        if change.body.is_none() && current == 0 {
+        if wish.body.is_none() && current == 0 {
             return Ok(Err(StoreError::NotFound));
         }
         let version = self
             .newest
             .checked_add(1)
             .ok_or_else(|| Trouble::new(Kind::Damage, "its versions are used up"))?;
-        let total = self.total.saturating_add(change.bytes() as u64);
-        match &change.body {
+        let total = self.total.saturating_add(wish.bytes() as u64);
+        match &wish.body {
             Some(body) => {
-                self.documents.insert(&*change.id, (version, &**body))?;
-                self.changes.insert(version, (total, PUT, &*change.id, &**body))?;
+                self.documents.insert(&*wish.id, (version, &**body))?;
+                self.changes.insert(version, (total, PUT, &*wish.id, &**body))?;
             }
             None => {
-                self.documents.remove(&*change.id)?;
-                self.changes.insert(version, (total, DELETE, &*change.id, &[][..]))?;
+                self.documents.remove(&*wish.id)?;
+                self.changes.insert(version, (total, DELETE, &*wish.id, &[][..]))?;
             }
         }
         (self.newest, self.total) = (version, total);
@@ -138,6 +142,61 @@ pub(super) fn list(
     }
     Ok(page)
 }
+
+/// The changes from the first behind `after` to `up_to`, or some of them, or [`StoreError::HistoryGone`].
+pub(super) fn changes(
+    transaction: &ReadTransaction,
+    after: Version,
+    up_to: Version,
+) -> Result<Result<History, StoreError>, Trouble> {
+    let changes = transaction.open_table(CHANGES)?;
+    let oldest = changes.first()?.map_or(up_to, |(version, _)| version.value());
+    if oldest > after + 1 {
+        return Ok(Err(StoreError::HistoryGone { oldest }));
+    }
+    let mut read = History::new(u64::MAX, u64::MAX);
+    for (entry, expected) in changes.range(after + 1..=up_to)?.zip(after + 1..).take(STRETCH) {
+        let (version, found) = entry?;
+        if version.value() != expected || read.bytes() >= STRETCH_BYTES {
+            break;
+        }
+        read.push(change(version.value(), found.value()));
+    }
+    match read.newest() {
+        Some(_) => Ok(Ok(read)),
+        None => Err(Trouble::new(Kind::Damage, &format!("the change {} is missing", after + 1))),
+    }
+}
+
+/// Fills `history` with the newest changes.
+pub(super) fn newest_changes(transaction: &ReadTransaction, limits: &Limits) -> Result<History, Trouble> {
+    let (mut newest, mut bytes) = (Vec::new(), 0);
+    let mut history = shelf::recent(limits);
+    for entry in transaction.open_table(CHANGES)?.iter()?.rev() {
+        let (version, found) = entry?;
+        newest.push(change(version.value(), found.value()));
+        bytes += newest.last().map_or(0, Change::bytes);
+        if newest.len() as u64 >= limits.recent || bytes as u64 >= limits.recent_bytes {
+            break;
+        }
+    }
+    newest.into_iter().rev().for_each(|change| drop(history.push(change)));
+    Ok(history)
+}
+
+/// The newest change's version; 0: there was none yet.
+pub(super) fn newest(transaction: &ReadTransaction) -> Result<Version, Trouble> {
+    Ok(transaction.open_table(CHANGES)?.last()?.map_or(0, |(version, _)| version.value()))
+}
+
+fn change(version: Version, (_, kind, id, body): (u64, u8, &str, &[u8])) -> Change {
+    Change { version, id: id.into(), body: (kind != DELETE).then(|| body.into()) }
+}
+
+/// Changes that are read at once for whoever is behind, until they have so many bytes: one more large body at most.
+/// To wake a reader costs as much as to read about ten small ones from the cache.
+pub(super) const STRETCH: usize = 256;
+const STRETCH_BYTES: u64 = 64 * 1024;
 
 /// Whether this is a store's file: its tables, and no others; another program's, or a newer pinwire's, has
 /// others.

@@ -1,6 +1,7 @@
 //! The store's stories on a disk that does what real ones do.
 
 mod survival;
+mod watching;
 
 use std::sync::Arc;
 

@@ -1,11 +1,14 @@
 //! What the commands say, word for word.
 
-use pinwire_documents::{Asked, Document, Id, Listing, Memory, Page, Store, StoreError, Version};
+use pinwire_documents::{
+    Asked, Changes, Document, Id, Listing, Memory, Page, Store, StoreError, Version, Wanted,
+};
+use tokio::sync::watch;
 
 use crate::common::{Client, Told};
 
 impl Client {
-    fn put(&mut self, id: &str, body: &str, if_version: Option<&str>) -> Told {
+    pub(crate) fn put(&mut self, id: &str, body: &str, if_version: Option<&str>) -> Told {
         let headers: Vec<_> = if_version.map(|version| ("If-Version", version)).into_iter().collect();
         self.ask(&format!("PUT {id}"), &headers, Some(body.as_bytes()))
     }
@@ -21,7 +24,7 @@ fn err(status: &str, text: &str, headers: &[&str]) -> Told {
 }
 
 /// A store whose every answer comes later.
-struct Late<S>(S);
+pub(crate) struct Late<S>(pub(crate) S);
 
 impl<S: Store> Store for Late<S> {
     fn get(&self, id: Id<'_>) -> Asked<Option<Document>> {
@@ -35,6 +38,12 @@ impl<S: Store> Store for Late<S> {
     }
     fn list(&self, listing: &Listing<'_>) -> Asked<Page> {
         late(self.0.list(listing))
+    }
+    fn changes(&self, wanted: &Wanted<'_>) -> Asked<Changes> {
+        late(self.0.changes(wanted))
+    }
+    fn newest(&self) -> watch::Receiver<Version> {
+        self.0.newest()
     }
 }
 
@@ -127,11 +136,15 @@ fn wrong_arguments_are_named() {
     wrong(&format!("PUT {}", "x".repeat(513)), &[], Some(b""), "has 513 bytes");
     wrong("LIST a b c", &[], None, "at most one argument, the beginning of the ids, not 3");
     wrong("LIST", &[], Some(b"1"), "LIST takes no body; 1 bytes came");
+    wrong("WATCH a b", &[], None, "WATCH takes at most one argument, the beginning of the ids, not 2");
+    wrong("WATCH", &[], Some(b"1"), "WATCH takes no body; 1 bytes came");
+    wrong("WATCH", &[("From", "1"), ("from", "1")], None, "From comes 2 times");
     wrong("LIST", &[("After", "a b")], None, "byte 1 of the id is a space");
     wrong("LIST", &[("After", "a"), ("after", "b")], None, "After comes 2 times");
     for version in ["", "+1", "-1", "1.0", "x", "12345678901234567890"] {
         wrong("PUT a", &[("If-Version", version)], Some(b""), "1 to 19 digits");
         wrong("DELETE a", &[("If-Version", version)], None, "1 to 19 digits");
+        wrong("WATCH", &[("From", version)], None, "From takes a version, 1 to 19 digits, not");
     }
     wrong("PUT a", &[("If-Version", "1"), ("IF-VERSION", "1")], Some(b""), "If-Version comes 2 times");
     wrong("DELETE a", &[("If-Version", "0")], None, "DELETE takes the version of one");
@@ -154,6 +167,12 @@ fn a_stores_troubles_are_told_without_its_insides() {
         }
         fn list(&self, _: &Listing<'_>) -> Asked<Page> {
             Asked::Now(Err(self.0.clone()))
+        }
+        fn changes(&self, _: &Wanted<'_>) -> Asked<Changes> {
+            Asked::Now(Err(self.0.clone()))
+        }
+        fn newest(&self) -> watch::Receiver<Version> {
+            watch::channel(7).1
         }
     }
     let cases = [

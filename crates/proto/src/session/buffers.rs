@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use super::server::Coming;
+use super::spares::Spares;
 use crate::limits;
 use crate::tls::Contexts;
 
@@ -112,6 +113,7 @@ pub struct Plain {
     /// A command whose body took several records, lent to its event.
     pub(super) whole: Option<Box<Coming>>,
     pub(super) turn: TurnBounds,
+    pub(super) spares: Spares,
 }
 
 /// What bounds one turn besides the connection's own limits.
@@ -135,12 +137,12 @@ impl Plain {
 
 /// What is unfinished between turns: an incomplete record, and an incomplete head or commands that may not
 /// begin yet.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Leftovers {
     pub(super) wire: Vec<u8>,
     pub(super) plain: Vec<u8>,
     /// Since when nothing more of it could be opened.
-    pub(super) since: Instant,
+    pub(super) since: Option<Instant>,
 }
 
 impl Leftovers {
@@ -149,8 +151,25 @@ impl Leftovers {
         let since = io.plain.turn.left_since.filter(|_| io.plain.bytes.is_empty()).unwrap_or(now);
         let plain = &io.plain.bytes[io.plain.at..];
         let wire = &io.wire.bytes[io.wire.start..io.wire.end];
-        let nothing = plain.is_empty() && wire.is_empty();
-        (!nothing).then(|| Box::new(Leftovers { wire: wire.to_vec(), plain: plain.to_vec(), since }))
+        if plain.is_empty() && wire.is_empty() {
+            return None;
+        }
+        let mut left = io.plain.spares.take_leftovers();
+        left.wire.extend_from_slice(wire);
+        left.plain.extend_from_slice(plain);
+        left.since = Some(since);
+        Some(left)
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.wire.clear();
+        self.plain.clear();
+        self.since = None;
+    }
+
+    /// Whether it has no more room than what is unfinished of one record and of one head, twice for how a `Vec` grows.
+    pub(super) fn is_usual(&self) -> bool {
+        self.wire.capacity() <= 2 * limits::RECORD && self.plain.capacity() <= 2 * limits::HEAD
     }
 
     pub(super) fn len(&self) -> usize {

@@ -16,6 +16,11 @@ impl<K: Copy + Eq + Hash, V> Few<K, V> {
         self.few.len() + self.many.len()
     }
 
+    /// Whether it has never hashed since it was made, or gave back what it needed for that.
+    pub(super) fn is_small(&self) -> bool {
+        self.many.capacity() == 0
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -72,7 +77,7 @@ impl<K, V> Default for Few<K, V> {
 }
 
 /// Of 32 keys a scan costs less than one hash: `cargo xtask bench`, 64 connections at depth 16.
-const FEW: usize = 32;
+pub(super) const FEW: usize = 32;
 
 #[cfg(test)]
 mod tests {

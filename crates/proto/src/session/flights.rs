@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::few::Few;
+use super::few::{FEW, Few};
 use crate::wire::Sequence;
 
 /// Which command an answer belongs to. It carries the flight's own number, so that a late answer cannot reach
@@ -89,6 +89,11 @@ impl Flights {
     /// Those that run, and those whose answer the socket has not taken.
     pub(super) fn in_flight(&self) -> usize {
         self.sequenced.len() + self.one_way.len()
+    }
+
+    /// Whether it has no more room than a busy connection needs: what thousands needed is not kept.
+    pub(super) fn is_usual(&self) -> bool {
+        self.sequenced.is_small() && self.one_way.capacity() <= FEW
     }
 
     /// Nothing runs, and nothing answered waits for the socket.

@@ -7,6 +7,7 @@ pub mod client;
 mod few;
 mod flights;
 pub mod server;
+mod spares;
 
 pub use buffers::{Buffers, Plain, Room, Wire};
 pub use client::{Answer, ClientEnd, ClientEvent, ClientSession};

@@ -196,9 +196,10 @@ impl ServerSession {
         // Taken whole: an idle connection owns no buffer.
         io.replies.append(&mut std::mem::take(&mut self.waiting));
         if let Some(left) = self.left.take() {
-            io.plain.turn.left_since = Some(left.since);
+            io.plain.turn.left_since = left.since;
             io.wire.put_back(&left.wire);
             io.plain.bytes.extend_from_slice(&left.plain);
+            io.plain.spares.give_leftovers(left);
         }
         let opened = match self.phase {
             Phase::Closed => {
@@ -270,7 +271,7 @@ impl ServerSession {
 
     /// What the peer said.
     fn heard<'p>(&mut self, now: Now, plain: &'p mut Plain, replies: &mut Vec<u8>) -> Option<Event<'p>> {
-        let Plain { bytes, at, whole, turn } = plain;
+        let Plain { bytes, at, whole, turn, spares } = plain;
         let bytes: &'p [u8] = bytes;
         loop {
             match &mut self.phase {
@@ -312,7 +313,7 @@ impl ServerSession {
                     }
                     return Some(whole.insert(Coming::completed(coming)).event());
                 }
-                Phase::Ready => match self.head(now, &bytes[*at..], turn, replies) {
+                Phase::Ready => match self.head(now, &bytes[*at..], (turn, spares), replies) {
                     Found::Nothing => return None,
                     Found::Passed(length) => *at += length,
                     Found::Event(length, event) => {

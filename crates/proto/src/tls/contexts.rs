@@ -30,6 +30,11 @@ impl Contexts {
     pub fn clear(&mut self, place: usize) {
         *self.slot(place) = Slot::default();
     }
+
+    /// Whether nobody's keys are in it.
+    pub fn is_empty(&self) -> bool {
+        self.0.iter().all(|slot| slot.opening.is_none() && slot.sealing.is_none())
+    }
 }
 
 /// The expanded keys of one connection at most.
@@ -109,3 +114,54 @@ fn kept(
 /// 16 KiB a worker, and 300 KiB of expanded keys when all are taken. A worker with more connections that are busy at
 /// the same time makes some anew.
 const SLOTS: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tls::secrets::{Direction, Suite};
+
+    /// Both keys of `owner` are asked for; how many were made.
+    fn use_both(slot: &mut Slot, owner: Owner) -> usize {
+        let direction = Direction::new(Suite::Aes128Gcm, &[7; 32]).unwrap();
+        let made = std::cell::Cell::new(0);
+        let make = || {
+            made.set(made.get() + 1);
+            direction.context(Suite::Aes128Gcm)
+        };
+        slot.opening(owner, make).unwrap();
+        slot.sealing(owner, make).unwrap();
+        made.get()
+    }
+
+    #[test]
+    fn keys_are_made_once_and_at_a_miss_both() {
+        let (mut contexts, first, second) = (Contexts::default(), Owner::new(), Owner::new());
+        assert_ne!(first, second);
+        assert_eq!(use_both(contexts.slot(3), first), 2);
+        assert_eq!(use_both(contexts.slot(3), first), 0);
+        assert_eq!(use_both(contexts.slot(4), second), 2, "another place");
+        assert_eq!(use_both(contexts.slot(3), first), 0);
+        assert_eq!(use_both(contexts.slot(3 + SLOTS), second), 2, "the same slot");
+        assert_eq!(use_both(contexts.slot(3), first), 2, "which has driven the first one out");
+    }
+
+    #[test]
+    fn the_key_that_changed_is_made_anew() {
+        let (mut slot, owner) = (Slot::default(), Owner::new());
+        use_both(&mut slot, owner);
+        slot.forget_opening();
+        assert_eq!(use_both(&mut slot, owner), 1);
+        slot.forget_sealing();
+        assert_eq!(use_both(&mut slot, owner), 1);
+    }
+
+    #[test]
+    fn a_connection_that_has_ended_leaves_nothing() {
+        let (mut contexts, owner) = (Contexts::default(), Owner::new());
+        use_both(contexts.slot(300), owner);
+        assert!(!contexts.is_empty());
+        contexts.clear(300);
+        assert!(contexts.is_empty());
+        contexts.clear(usize::MAX);
+    }
+}

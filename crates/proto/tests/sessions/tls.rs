@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pinwire_proto::session::Disconnect;
+use pinwire_proto::tls::RecordLayer;
 use pinwire_testkit::pair::{self, Setup, UNIX};
 use pinwire_testkit::{Pair, certificates};
 use rustls::pki_types::UnixTime;
@@ -206,6 +207,26 @@ fn new_keys_alone_are_no_activity_and_no_harm() {
     pair.client.close();
     pair.drive();
     assert!(pair.client.heard_close_notify());
+}
+
+#[test]
+fn expanded_keys_are_gone_with_their_connection() {
+    let ends: [fn(&mut Pair); 5] = [
+        |pair| pair.client.close(),
+        |pair| pair.up.end(),
+        |pair| pair.server.broken(),
+        |pair| pair.server.stop(),
+        |pair| pair.up.inject(&[23, 3, 3, 0, 1, 0]),
+    ];
+    for (number, end) in ends.into_iter().enumerate() {
+        let mut pair = Setup { layer: RecordLayer::Compact, ..Setup::default() }.pair();
+        pair.client.send("GET a", "1");
+        pair.connect();
+        assert!(pair.server.keeps_keys(), "{number}: for the next turn");
+        end(&mut pair);
+        pair.drive();
+        assert!(pair.server.session.is_closed() && !pair.server.keeps_keys(), "{number}");
+    }
 }
 
 /// A client whose records are made by hand from here on.

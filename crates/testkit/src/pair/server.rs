@@ -172,6 +172,11 @@ impl ServerEnd {
         self.turns
     }
 
+    /// Whether expanded keys of this connection are kept for its next turn.
+    pub fn keeps_keys(&self) -> bool {
+        !self.io.contexts.is_empty()
+    }
+
     /// How it ended.
     pub fn ended(&self) -> Option<&Disconnect> {
         self.session.ended()
@@ -348,7 +353,7 @@ impl ServerEnd {
         self.outbox.append(&mut self.io.sealed);
         down.put(&mut self.outbox);
         self.wakers.write = !self.outbox.is_empty();
-        self.session.taken(self.outbox.len());
+        self.session.taken(self.outbox.len(), &mut self.io);
     }
 
     /// All is said: what still comes is thrown away.

@@ -4,3 +4,4 @@ mod endings;
 mod random;
 mod sending;
 mod story;
+mod streams;

@@ -1,16 +1,17 @@
 //! Random stories against the server's own session: each call ends exactly once, and what its outcome says is
-//! true of what the server did.
+//! true of what the server did. The parts of a stream are those of one attempt, from the first on, and none is
+//! missing.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use pinwire_proto::code::Code;
 use pinwire_proto::session::{ClientEvent, ClientSession, Now};
 use pinwire_proto::wire::{Greeting, Request};
 use pinwire_testkit::pair::{Link, ServerEnd, Setup};
 
-use super::super::{Calls, Heard, Wanted};
-use super::story::{session, words};
+use super::super::{Calls, Deadline, Heard, Wanted, feed};
+use super::story::{Taken, session, words};
 use crate::{Answer, Error, Limits, Outcome};
 
 /// A client, and servers that come and go.
@@ -23,9 +24,13 @@ struct World {
     made: BTreeMap<u64, Made>,
     /// The lines that any server's handler got.
     heard: Vec<String>,
+    /// Parts that were said to a command, by its line and the number of its connection.
+    pushed: BTreeMap<(String, usize), usize>,
+    connections: usize,
 }
 
 struct Connection {
+    number: usize,
     session: ClientSession,
     server: ServerEnd,
     up: Link,
@@ -37,7 +42,10 @@ struct Made {
     line: String,
     body: Option<Vec<u8>>,
     is_repeatable: bool,
-    deadline: Instant,
+    /// None: it waits for as long as it takes.
+    deadline: Option<Deadline>,
+    /// Of a stream, who takes its parts, and what was taken.
+    stream: Option<(Taken, Vec<String>)>,
     is_cancelled: bool,
     result: Option<Result<Answer, Error>>,
 }
@@ -56,11 +64,9 @@ fn each_call_ends_once_and_its_outcome_is_true() {
         }
         world.finish();
         for made in world.made.values() {
-            let words = made.result.as_ref().map_or("cancelled".to_owned(), |result| match result {
-                Ok(_) => "OK".to_owned(),
-                error => words(error),
-            });
-            *seen.entry(words).or_insert(0_u32) += 1;
+            for words in made.kinds() {
+                *seen.entry(words).or_insert(0_u32) += 1;
+            }
         }
     }
     for kind in [
@@ -74,6 +80,12 @@ fn each_call_ends_once_and_its_outcome_is_true() {
         "reply shutting-down Unknown",
         "reply timed-out Unknown",
         "refused source-not-allowed NotBegun",
+        "behind Unknown",
+        "stream OK",
+        "stream with parts: lost Unknown",
+        "stream with parts: reply shutting-down Unknown",
+        "stream with parts: timed out Unknown",
+        "stream: timed out NotBegun",
     ] {
         assert!(seen.contains_key(kind), "no story had \"{kind}\": {seen:#?}");
     }
@@ -106,8 +118,13 @@ fn setup() -> Setup {
 impl World {
     fn new(setup: &Setup, seed: u64) -> World {
         let mut rng = fastrand::Rng::with_seed(seed);
-        let limits =
-            Limits { in_flight: rng.usize(1..8), attempts: rng.u32(1..5), unsent: 500, ..Limits::default() };
+        let limits = Limits {
+            in_flight: rng.usize(1..8),
+            attempts: rng.u32(1..5),
+            unsent: 500,
+            untaken: if rng.bool() { 400 } else { Limits::default().untaken },
+            ..Limits::default()
+        };
         World {
             calls: Calls::new(limits, rng.u8(0..4) > 0),
             rng,
@@ -116,12 +133,16 @@ impl World {
             link: None,
             made: BTreeMap::new(),
             heard: Vec::new(),
+            pushed: BTreeMap::new(),
+            connections: 0,
         }
     }
 
     fn step(&mut self) {
-        match self.rng.u8(0..30) {
+        match self.rng.u8(0..36) {
             0..7 => self.call(),
+            30..34 => self.server_pushes(),
+            34..36 => self.take(),
             7 => self.cancel(),
             8 => self.pass(),
             9 => self.server_answers(),
@@ -140,14 +161,17 @@ impl World {
     fn reach(&mut self, refusal: Option<Code>) {
         let mut server = Setup { now: self.now, ..self.setup.clone() }.clear_server();
         server.script.holds = vec!["HOLD"];
+        server.script.streams = vec!["FOLLOW"];
         server.script.refuses = refusal.map(|code| (code, "as the story wishes"));
         let (up, down) = (Link::default(), Link::default());
-        self.link = Some(Connection { session: session(), server, up, down, answered: Vec::new() });
+        self.connections += 1;
+        let number = self.connections;
+        self.link = Some(Connection { number, session: session(), server, up, down, answered: Vec::new() });
     }
 
     fn call(&mut self) {
         let number = self.made.len() as u64 + 1;
-        let name = ["ECHO", "HOLD"][self.rng.usize(0..2)];
+        let name = ["ECHO", "HOLD", "FOLLOW"][self.rng.usize(0..3)];
         let line = format!("{name} {number}");
         let is_repeatable = self.rng.bool();
         let body = self.rng.bool().then(|| vec![b'b'; self.rng.usize(1..700)]);
@@ -159,10 +183,41 @@ impl World {
             request = request.repeatable();
         }
         let limit = Duration::from_millis(self.rng.u64(1..5_000));
-        let deadline = self.now.instant + limit;
-        let made = Made { line, body, is_repeatable, deadline, is_cancelled: false, result: None };
+        let (is_stream, is_patient, is_for_first_part) =
+            (self.rng.u8(0..3) > 0, self.rng.bool(), self.rng.bool());
+        let at = self.now.instant + limit;
+        let deadline = Deadline { at, limit, is_for_first_part: is_stream && is_for_first_part };
+        let deadline = (!is_stream || !is_patient).then_some(deadline);
+        let (feed, fed) = is_stream.then(feed).unzip();
+        let stream = fed.map(|fed| (Taken::new(fed), Vec::new()));
+        let made = Made { line, body, is_repeatable, deadline, stream, is_cancelled: false, result: None };
         self.made.insert(number, made);
-        self.calls.add(number, Wanted { caller: number, request, deadline, limit });
+        self.calls.add(number, Wanted { caller: number, request, deadline, feed });
+    }
+
+    /// Somebody takes what there is of a stream.
+    fn take(&mut self) {
+        let taking: Vec<u64> =
+            self.made.iter().filter(|(_, made)| made.stream.is_some()).map(|(number, _)| *number).collect();
+        if let Some(number) = self.rng.choice(taking) {
+            self.made.get_mut(&number).unwrap().take();
+        }
+    }
+
+    /// Another part of what is answered in parts, or the last.
+    fn server_pushes(&mut self) {
+        let Some(link) = &mut self.link else { return };
+        let followed = link.server.heard().iter().filter(|line| line.starts_with("FOLLOW"));
+        let open: Vec<String> = followed.filter(|line| !link.answered.contains(line)).cloned().collect();
+        let Some(line) = self.rng.choice(open).filter(|_| link.server.ended().is_none()) else { return };
+        if self.rng.u8(0..5) == 0 && link.server.parts_waiting() == 0 {
+            link.server.end_stream(&line, "end");
+            link.answered.push(line);
+            return;
+        }
+        let pushed = self.pushed.entry((line.clone(), link.number)).or_default();
+        link.server.push(&line, format!("{} {pushed};", link.number));
+        *pushed += 1;
     }
 
     fn cancel(&mut self) {
@@ -285,8 +340,11 @@ impl World {
         for (number, result) in self.calls.ended() {
             let made = self.made.get_mut(&number).unwrap();
             assert!(made.is_live(), "{} ends once, and not after it was taken back", made.line);
-            let is_late = self.now.instant >= made.deadline;
-            assert_eq!(matches!(result, Err(Error::TimedOut { .. })), is_late, "{}: {result:?}", made.line);
+            made.take();
+            let is_late = made.deadline.is_some_and(|deadline| self.now.instant >= deadline.at);
+            let is_begun = made.is_for_first_part() && made.has_parts();
+            let is_timed_out = matches!(result, Err(Error::TimedOut { .. }));
+            assert_eq!(is_timed_out, is_late && !is_begun, "{}: {result:?}", made.line);
             made.result = Some(result);
         }
     }
@@ -300,9 +358,11 @@ impl World {
         self.now.instant += Duration::from_secs(60);
         self.calls.expire(self.now.instant);
         self.collect();
+        self.calls.end_streams("this story ends");
+        self.collect();
         self.leave();
         assert!(self.calls.is_empty() && self.calls.due().is_none() && !self.calls.is_wanted());
-        self.made.values().for_each(|made| made.check(&self.heard));
+        self.made.values().for_each(|made| made.check(&self.heard, &self.pushed));
     }
 }
 
@@ -311,7 +371,54 @@ impl Made {
         !self.is_cancelled && self.result.is_none()
     }
 
-    fn check(&self, heard: &[String]) {
+    fn is_for_first_part(&self) -> bool {
+        self.deadline.is_some_and(|deadline| deadline.is_for_first_part)
+    }
+
+    fn take(&mut self) {
+        if let Some((stream, taken)) = &mut self.stream {
+            taken.extend(stream.rest());
+        }
+    }
+
+    fn has_parts(&self) -> bool {
+        self.stream.as_ref().is_some_and(|(_, taken)| !taken.is_empty())
+    }
+
+    /// How it ended, in words.
+    fn kinds(&self) -> Vec<String> {
+        let kind = self.result.as_ref().map_or("cancelled".to_owned(), |result| match result {
+            Ok(_) => "OK".to_owned(),
+            error => words(error),
+        });
+        let stream = match (&self.stream, self.has_parts()) {
+            (Some(_), true) if kind != "OK" => vec![format!("stream with parts: {kind}")],
+            (Some(_), true) => vec![format!("stream {kind}")],
+            (Some(_), false) => vec![format!("stream: {kind}")],
+            (None, _) => vec![],
+        };
+        [vec![kind], stream].concat()
+    }
+
+    /// What was taken, or joined, is what one connection's server said to this command: all of it, if it ended so.
+    fn check_parts(&self, parts: &[&str], is_whole: bool, pushed: &BTreeMap<(String, usize), usize>) {
+        let Some(first) = parts.first() else { return };
+        let number: usize = first.split(' ').next().unwrap().parse().unwrap();
+        let expected: Vec<String> = (0..parts.len()).map(|part| format!("{number} {part};")).collect();
+        assert_eq!(parts, expected, "{}", self.line);
+        let said = pushed[&(self.line.clone(), number)];
+        assert!(parts.len() <= said && (!is_whole || parts.len() == said), "{}: {said}", self.line);
+    }
+
+    fn check(&self, heard: &[String], pushed: &BTreeMap<(String, usize), usize>) {
+        if let Some((_, taken)) = &self.stream {
+            let taken: Vec<&str> = taken.iter().map(String::as_str).collect();
+            let is_followed = self.line.starts_with("FOLLOW");
+            assert!(is_followed || taken.is_empty(), "{}: {taken:?}", self.line);
+            self.check_parts(&taken, matches!(self.result, Some(Ok(_))), pushed);
+            let is_unbegun = matches!(&self.result, Some(Err(error)) if error.outcome() == Outcome::NotBegun);
+            assert!(taken.is_empty() || !is_unbegun, "{}: {taken:?}", self.line);
+        }
         let times = heard.iter().filter(|line| **line == self.line).count();
         assert!(times <= 1 || self.is_repeatable, "{} was begun {times} times", self.line);
         let result = match (&self.result, self.is_cancelled) {
@@ -320,6 +427,12 @@ impl Made {
             (Some(result), _) => result,
         };
         let outcome = match result {
+            Ok(answer) if self.line.starts_with("FOLLOW") => {
+                let text = str::from_utf8(&answer.body).unwrap();
+                let parts = text.strip_suffix("end").unwrap();
+                self.check_parts(&parts.split_inclusive(';').collect::<Vec<_>>(), true, pushed);
+                Outcome::Answered
+            }
             Ok(answer) => {
                 let is_held = self.line.starts_with("HOLD");
                 let echo = self.body.as_deref().filter(|_| !is_held).unwrap_or(self.line.as_bytes());

@@ -1,12 +1,13 @@
 //! Calls over a session in the clear, and a server whose every word is written down in the story.
 
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use pinwire_proto::session::{ClientEvent, ClientSession};
 use pinwire_proto::tls::Layer;
 use pinwire_proto::wire::{Greeting, Request};
 
-use super::super::{Calls, Heard, Wanted};
+use super::super::{Calls, Deadline, Fed, Heard, Wanted, feed};
 use crate::{Answer, Error, Limits};
 
 /// A client, as its driver would have it.
@@ -64,9 +65,39 @@ impl Story {
 
     pub(super) fn request(&mut self, number: u64, request: Request) {
         let limit = request.time_limit().unwrap_or(PATIENCE);
-        let wanted = Wanted { caller: number, request, deadline: self.now + limit, limit };
-        self.calls.add(number, wanted);
+        let deadline = Some(Deadline { at: self.now + limit, limit, is_for_first_part: false });
+        self.calls.add(number, Wanted { caller: number, request, deadline, feed: None });
         self.collect();
+    }
+
+    /// A call whose parts are taken one by one, and which waits for as long as it takes.
+    pub(super) fn stream(&mut self, number: u64, request: Request) -> Taken {
+        self.add_stream(number, request, None)
+    }
+
+    /// The same, which waits so long for its first part.
+    pub(super) fn impatient_stream(&mut self, number: u64, request: Request, limit: Duration) -> Taken {
+        self.add_stream(
+            number,
+            request,
+            Some(Deadline { at: self.now + limit, limit, is_for_first_part: true }),
+        )
+    }
+
+    /// The same with a deadline.
+    pub(super) fn timed_stream(&mut self, number: u64, request: Request, limit: Duration) -> Taken {
+        self.add_stream(
+            number,
+            request,
+            Some(Deadline { at: self.now + limit, limit, is_for_first_part: false }),
+        )
+    }
+
+    fn add_stream(&mut self, number: u64, request: Request, deadline: Option<Deadline>) -> Taken {
+        let (feed, fed) = feed();
+        self.calls.add(number, Wanted { caller: number, request, deadline, feed: Some(feed) });
+        self.collect();
+        Taken(fed)
     }
 
     /// What the client says now; nothing of it stays.
@@ -152,6 +183,28 @@ impl Story {
     }
 }
 
+/// Whoever takes the parts of a stream.
+pub(super) struct Taken(Fed);
+
+impl Taken {
+    pub(super) fn new(fed: Fed) -> Taken {
+        Taken(fed)
+    }
+
+    /// The body of the next part that is there; none if there is none, now or ever.
+    pub(super) fn take(&mut self) -> Option<String> {
+        match self.0.poll_take(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(part) => part.map(|part| String::from_utf8(part.body).unwrap()),
+            Poll::Pending => None,
+        }
+    }
+
+    /// All that are there.
+    pub(super) fn rest(&mut self) -> Vec<String> {
+        std::iter::from_fn(|| self.take()).collect()
+    }
+}
+
 pub(super) fn session() -> ClientSession {
     ClientSession::over(Layer::clear(None)).at_most(Limits::default().answer as u64)
 }
@@ -169,6 +222,7 @@ pub(super) fn words(result: &Result<Answer, Error>) -> String {
         Error::Lost { .. } => "lost ",
         Error::TimedOut { .. } => "timed out ",
         Error::TooLarge { .. } => "too large ",
+        Error::Behind { .. } => "behind ",
         _ => "other ",
     };
     let code = error.code().map(|code| format!("{code} ")).unwrap_or_default();

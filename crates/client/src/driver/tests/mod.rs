@@ -4,6 +4,7 @@ mod connecting;
 mod ending;
 mod net;
 mod reconnecting;
+mod watching;
 
 use std::time::Duration;
 

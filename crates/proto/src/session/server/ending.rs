@@ -201,13 +201,13 @@ impl ServerSession {
     }
 
     /// The socket has taken all but `unsent` of what was sealed: flights that are over are forgotten.
-    pub fn taken(&mut self, unsent: usize) {
+    pub fn taken(&mut self, unsent: usize, io: &mut Buffers) {
         self.sent = self.sealed - unsent as u64;
         if let Some(flights) = &mut self.flights {
             flights.forget_sent(self.sent);
-            if flights.is_empty() {
-                self.flights = None;
-            }
+        }
+        if let Some(landed) = self.flights.take_if(|flights| flights.is_empty()) {
+            io.plain.spares.give_flights(landed);
         }
     }
 }

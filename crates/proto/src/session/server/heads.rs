@@ -8,6 +8,7 @@ use super::{Event, Input, Phase, ServerSession, is_past};
 use crate::code::Code;
 use crate::limits::Limits;
 use crate::session::buffers::TurnBounds;
+use crate::session::spares::Spares;
 use crate::session::{Now, ReplyTo};
 use crate::wire::{Head, Sequence};
 
@@ -17,7 +18,7 @@ impl ServerSession {
         &mut self,
         now: Now,
         rest: &'p [u8],
-        turn: &mut TurnBounds,
+        (turn, spares): (&mut TurnBounds, &mut Spares),
         replies: &mut Vec<u8>,
     ) -> Found<'p> {
         if rest.is_empty() || self.input == Input::Stopped {
@@ -43,7 +44,7 @@ impl ServerSession {
         }
         let waited = self.held_deadline.take();
         if std::mem::take(&mut self.is_overdue) || is_past(waited, now) {
-            return self.begin(now, (head, length, Some(now.instant)), replies); // only to be told so
+            return self.begin(now, (head, length, Some(now.instant)), spares, replies); // only to be told so
         }
         let deadline = waited.or_else(|| deadline(&head, now, &self.limits));
         self.held = self.hold_command(turn, replies.len(), &head);
@@ -51,18 +52,19 @@ impl ServerSession {
             self.held_deadline = deadline;
             return Found::Nothing; // it waits, and so does the reading of what follows it
         }
-        self.begin(now, (head, length, deadline), replies)
+        self.begin(now, (head, length, deadline), spares, replies)
     }
 
     fn begin<'p>(
         &mut self,
         now: Now,
         (head, length, deadline): (Head<'p>, usize, Option<Instant>),
+        spares: &mut Spares,
         replies: &mut Vec<u8>,
     ) -> Found<'p> {
         let (sequence, size) = (head.sequence(), head.size().unwrap_or(0));
         let sent = self.sent;
-        let flights = self.flights.get_or_insert_default();
+        let flights = self.flights.get_or_insert_with(|| spares.take_flights());
         if sequence.is_some_and(|sequence| flights.holds(&sequence, sent)) {
             let text = "a sequence may be used again once its last answer has been sent";
             self.close_with(Code::DuplicateSequence, text, replies);

@@ -127,9 +127,11 @@ impl ServerSession {
             }
             (Phase::Ready, Some(began)) => now.instant > began + limits.pressed.min(limits.head),
             // A record that is not complete.
-            (Phase::Ready, None) if self.held == Held::No && self.input == Input::Open => {
-                self.left.as_ref().is_some_and(|left| now.instant > left.since + limits.pressed)
-            }
+            (Phase::Ready, None) if self.held == Held::No && self.input == Input::Open => self
+                .left
+                .as_ref()
+                .and_then(|left| left.since)
+                .is_some_and(|since| now.instant > since + limits.pressed),
             _ => false,
         };
         if is_slow {
