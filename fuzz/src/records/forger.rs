@@ -117,7 +117,7 @@ impl Forger {
             8 => framed(24, choices.bytes(2), content),
             9..11 => content.extend_from_slice(&self.ticket),
             11 => self.spoilt_ticket(choices, content),
-            12 => framed(4, choices.bytes(60), content),
+            12 => self.extended_ticket(choices, content),
             13 => {
                 let kind = choices.byte();
                 framed(kind, choices.bytes(12), content);
@@ -125,6 +125,21 @@ impl Forger {
             14 => content.extend_from_slice(&[choices.byte(), choices.byte() % 2, choices.byte(), choices.byte()]),
             _ => content.extend_from_slice(choices.bytes(8)),
         }
+    }
+
+    /// A ticket with extensions (RFC 8446 4.6.1), the same one twice perhaps.
+    fn extended_ticket(&self, choices: &mut Choices<'_>, content: &mut Vec<u8>) {
+        let mut extensions = Vec::new();
+        for _ in 0..choices.below(4) {
+            let kind = choices.pick(&[42, 42, 43, 250]);
+            let value = pattern(choices.pick(&[4, 0, 3, 5]));
+            extensions.extend_from_slice(&[0, kind, 0, value.len() as u8]);
+            extensions.extend_from_slice(value);
+        }
+        // The ticket as it is ends in the length of no extensions.
+        let body = &self.ticket[4..self.ticket.len() - 2];
+        let length = (extensions.len() as u16).to_be_bytes();
+        framed(4, &[body, &length, &extensions].concat(), content);
     }
 
     /// A ticket with a byte changed, or more or fewer of them.
