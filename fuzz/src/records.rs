@@ -18,6 +18,7 @@ use crate::choices::Choices;
 use forger::{Forger, Recipe, pattern};
 use keys::Suite;
 use replay::{Handshake, Side};
+use rules::Rule;
 use sides::{End, Ours, Peer, Said, Theirs};
 
 /// See the module.
@@ -25,6 +26,11 @@ use sides::{End, Ours, Peer, Said, Theirs};
 /// # Panics
 /// At a finding.
 pub fn run(bytes: &[u8]) {
+    let _ = follow(bytes);
+}
+
+/// Returns the entry of the list that the story ended with, if one was needed.
+fn follow(bytes: &[u8]) -> Option<&'static Rule> {
     let mut choices = Choices::new(bytes);
     let mut story = Story::new(&mut choices);
     for _ in 0..MOST_DEEDS {
@@ -34,6 +40,7 @@ pub fn run(bytes: &[u8]) {
         story.deed(&mut choices);
     }
     story.feed();
+    story.rule
 }
 
 /// Who sends what both hear.
@@ -60,6 +67,8 @@ struct Story {
     cuts: Vec<usize>,
     holds: bool,
     is_over: bool,
+    /// Why the two ended differently.
+    rule: Option<&'static Rule>,
 }
 
 impl Story {
@@ -91,6 +100,7 @@ impl Story {
             cuts: Vec::new(),
             holds: false,
             is_over: false,
+            rule: None,
         }
     }
 
@@ -178,14 +188,14 @@ impl Story {
         };
         let is_same_plain = ours.plain[self.compared..] == theirs.plain[self.compared..];
         if !(is_same_end && is_same_plain && ours.tickets() == theirs.tickets()) {
-            self.is_on_the_list();
+            self.rule = Some(self.is_on_the_list());
             self.is_over = true;
         }
         self.compared = self.ours.plain.len();
         self.is_over |= matches!(self.ours.end, End::Failed(_));
     }
 
-    fn is_on_the_list(&self) {
+    fn is_on_the_list(&self) -> &'static Rule {
         let (ours, theirs) = (&self.ours, &self.theirs);
         let ends = format!("{:?} {:?}: ours {:?}, theirs {:?}", self.suite, self.side, ours.end, theirs.end);
         let keys = Handshake::of(self.suite).keys(self.side.other());
@@ -199,6 +209,7 @@ impl Story {
         assert!(ours.plain == verdict.plain, "other plaintext before a refusal: {ends}");
         assert!(theirs.plain.starts_with(&verdict.plain), "rustls read less: {ends}");
         assert!(ours.tickets() >= verdict.tickets, "fewer tickets before a refusal: {ends}");
+        verdict.rule
     }
 
     /// This side seals data, and what it owes.

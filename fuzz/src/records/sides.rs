@@ -339,10 +339,10 @@ impl Peer {
         }
         for (kind, _) in said {
             self.updates = if *kind == super::HANDSHAKE { self.updates + 1 } else { 0 };
-        }
-        if self.updates > 32 {
-            self.has_heard_close = true;
-            return;
+            if self.updates > 32 {
+                self.has_heard_close = true;
+                return;
+            }
         }
         while !sealed.is_empty() && !self.has_heard_close {
             self.connection.read_tls(&mut sealed).expect("room");

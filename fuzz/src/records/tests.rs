@@ -1,6 +1,24 @@
-//! That the target sees what it is for.
+//! That the target sees what it is for: a difference is a finding, and no entry of the list is idle.
 
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use super::rules::RULES;
+use super::sides::Class;
 use super::*;
+
+/// A story of `suite` and `side`, in which nothing has happened.
+fn story(suite: u8, side: u8) -> Story {
+    Story::new(&mut Choices::new(&[suite, side]))
+}
+
+/// A record as the forger makes it of these choices.
+fn forged(story: &mut Story, choices: &[u8]) -> Vec<u8> {
+    let Sender::Forger(forger) = &mut story.sender else { panic!("nobody forges") };
+    let (recipe, mut record) = (forger.recipe(&mut Choices::new(choices)), Vec::new());
+    forger.seal(&recipe, &mut record);
+    record
+}
 
 #[test]
 fn handshakes_are_constant() {
@@ -13,4 +31,74 @@ fn handshakes_are_constant() {
             assert_eq!(theirs.say(b"word"), [(DATA, b"word".to_vec())]);
         }
     }
+}
+
+#[test]
+fn both_read_the_same_over_new_keys() {
+    for (suite, side) in [(0, 0), (1, 1), (2, 0), (2, 1)] {
+        let mut story = story(suite, side);
+        for choices in [&[0, 9][..], &[8, 0, 4], &[0, 40], &[8, 0, 0], &[0, 248]] {
+            let record = forged(&mut story, choices);
+            story.hear(&record);
+            story.say(&mut Choices::new(&[7]));
+        }
+        assert!(story.ours.plain == [pattern(9), pattern(40), pattern(1 << 14)].concat());
+        assert!(story.rule.is_none());
+    }
+}
+
+#[test]
+#[should_panic(expected = "a difference that no rule expects")]
+fn plaintext_of_ours_alone_is_a_finding() {
+    let mut story = story(0, 0);
+    let record = forged(&mut story, &[0, 9]);
+    story.ours.hear(&record);
+    story.compare();
+}
+
+#[test]
+#[should_panic(expected = "a difference that no rule expects")]
+fn plaintext_of_theirs_alone_is_a_finding() {
+    let mut story = story(1, 1);
+    let record = forged(&mut story, &[0, 9]);
+    story.theirs.hear(&record);
+    story.compare();
+}
+
+#[test]
+#[should_panic(expected = "a difference that no rule expects")]
+fn an_end_of_ours_alone_is_a_finding() {
+    let mut story = story(2, 0);
+    let close_notify = forged(&mut story, &[5, 0]);
+    story.ours.hear(&close_notify);
+    assert_eq!(story.ours.end, End::Closed);
+    story.compare();
+}
+
+#[test]
+#[should_panic(expected = "a difference that no rule expects")]
+fn another_class_of_alert_is_a_finding() {
+    let mut story = story(0, 0);
+    story.theirs.hear(&[23, 3, 3, 0, 17, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    assert_eq!(story.theirs.end, End::Failed(Class::Decrypt));
+    story.ours.end = End::Failed(Class::Decode);
+    story.compare();
+}
+
+#[test]
+#[should_panic(expected = "but RFC 8446 5.2: the version")]
+fn an_entry_says_the_class_of_ours_too() {
+    let mut story = story(0, 0);
+    story.stream = vec![23, 3, 1, 0, 17];
+    story.ours.end = End::Failed(Class::Other);
+    story.compare();
+}
+
+#[test]
+fn the_corpus_needs_every_entry_of_the_list() {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus/records");
+    let files = std::fs::read_dir(corpus).unwrap().map(|file| std::fs::read(file.unwrap().path()).unwrap());
+    let needed: BTreeSet<&str> = files.filter_map(|bytes| follow(&bytes)).map(|rule| rule.reason).collect();
+    let idle: Vec<_> = RULES.iter().map(|rule| rule.reason).filter(|it| !needed.contains(it)).collect();
+    assert!(idle.is_empty(), "{idle:#?}");
 }
