@@ -277,9 +277,9 @@ fn spoilt(mut bytes: Vec<u8>, choices: &mut Choices<'_>) -> Vec<u8> {
 /// Mostly small; up to three records' worth.
 fn length(choices: &mut Choices<'_>) -> usize {
     match choices.byte() {
-        small @ ..200 => usize::from(small),
-        large @ 200..250 => (1 << 14) - 25 + usize::from(large - 200),
-        _ => choices.number() % (3 << 14),
+        small @ ..252 => usize::from(small),
+        large @ 252..255 => (1 << 14) - 1 + usize::from(large - 252),
+        255 => choices.number() % (3 << 14),
     }
 }
 
@@ -308,4 +308,4 @@ const MOST_RECORDS: u64 = 1 << 23;
 const MOST_DEEDS: usize = 100;
 
 /// What both may be sent: some records of full size.
-const MOST_BYTES: usize = 128 * 1024;
+const MOST_BYTES: usize = 64 * 1024;

@@ -73,8 +73,9 @@ impl Forger {
             _ => (choices.byte(), choices.bytes(4).to_vec()),
         };
         let odd = choices.byte();
-        recipe.padding = match odd % 8 {
-            1 => choices.below(256),
+        // Records of full size are rare: each costs as much as a handshake.
+        recipe.padding = match odd & 0x7f {
+            8..16 => choices.below(256),
             2 => ((1 << 14) - 8 + choices.below(16)).saturating_sub(recipe.content.len()),
             3 => ((1 << 14) + 256 - 8 + choices.below(16)).saturating_sub(recipe.content.len() + 16),
             _ => 0,
@@ -87,8 +88,8 @@ impl Forger {
 
     fn data(&mut self, choices: &mut Choices<'_>) -> Vec<u8> {
         let length = match choices.byte() {
-            small @ ..240 => usize::from(small),
-            large => (1 << 14) - 8 + usize::from(large % 16),
+            small @ ..252 => usize::from(small),
+            large => (1 << 14) - 2 + usize::from(large - 252),
         };
         pattern(length).to_vec()
     }

@@ -1,6 +1,8 @@
 //! Records once more, slow and plain: seals them from parts that need not fit together, and opens what others
 //! sealed. Its key schedule is its own (RFC 8446 5.2, 5.3, 7.2, 7.3); nothing here is shared with what is tested.
 
+use std::sync::{Arc, OnceLock};
+
 use aws_lc_rs::aead::{self, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::hkdf;
 
@@ -26,25 +28,47 @@ impl Suite {
 /// One direction's keys, and how far they are used.
 pub(super) struct Keys {
     suite: Suite,
-    secret: Vec<u8>,
-    key: LessSafeKey,
-    iv: [u8; 12],
+    generation: Arc<Generation>,
     pub(super) sequence: u64,
 }
 
-impl Keys {
-    pub(super) fn new(suite: Suite, secret: &[u8]) -> Keys {
+/// What one traffic secret gives.
+struct Generation {
+    secret: Vec<u8>,
+    key: LessSafeKey,
+    iv: [u8; 12],
+    next: OnceLock<Arc<Generation>>,
+}
+
+impl Generation {
+    fn new(suite: Suite, secret: Vec<u8>) -> Generation {
         let (algorithm, _) = suite.algorithms();
-        let key = expand(suite, secret, "key", algorithm.key_len());
-        let key = UnboundKey::new(algorithm, &key).expect("a key's length");
-        let iv = expand(suite, secret, "iv", 12).try_into().expect("12 bytes");
-        Keys { suite, secret: secret.to_vec(), key: LessSafeKey::new(key), iv, sequence: 0 }
+        let key = expand(suite, &secret, "key", algorithm.key_len());
+        let key = LessSafeKey::new(UnboundKey::new(algorithm, &key).expect("a key's length"));
+        let iv = expand(suite, &secret, "iv", 12).try_into().expect("12 bytes");
+        Generation { secret, key, iv, next: OnceLock::new() }
+    }
+
+    /// Derived once: all handshakes of a suite have the same secrets.
+    fn next(&self, suite: Suite) -> Arc<Generation> {
+        let next = || expand(suite, &self.secret, "traffic upd", self.secret.len());
+        Arc::clone(self.next.get_or_init(|| Arc::new(Generation::new(suite, next()))))
+    }
+}
+
+impl Keys {
+    pub(super) fn new(suite: Suite, secret: Vec<u8>) -> Keys {
+        Keys { suite, generation: Arc::new(Generation::new(suite, secret)), sequence: 0 }
+    }
+
+    /// The same keys, unused.
+    pub(super) fn unused(&self) -> Keys {
+        Keys { suite: self.suite, generation: Arc::clone(&self.generation), sequence: 0 }
     }
 
     /// The next generation.
     pub(super) fn update(&mut self) {
-        let next = expand(self.suite, &self.secret, "traffic upd", self.secret.len());
-        *self = Keys::new(self.suite, &next);
+        (self.generation, self.sequence) = (self.generation.next(self.suite), 0);
     }
 
     /// Whether it has not opened more than a key of AES-GCM may seal.
@@ -55,7 +79,7 @@ impl Keys {
     /// A TLSCiphertext around `inner`, a TLSInnerPlaintext of any kind, under `sequence`; the header is authenticated
     /// as it is.
     pub(super) fn seal(&self, header: [u8; 5], sequence: u64, mut inner: Vec<u8>, out: &mut Vec<u8>) {
-        let sealed = self.key.seal_in_place_append_tag(self.nonce(sequence), Aad::from(header), &mut inner);
+        let sealed = self.generation.key.seal_in_place_append_tag(self.nonce(sequence), Aad::from(header), &mut inner);
         sealed.expect("less than 2^36 bytes");
         out.extend_from_slice(&header);
         out.extend_from_slice(&inner);
@@ -70,7 +94,7 @@ impl Keys {
     pub(super) fn open_inner(&mut self, record: &[u8]) -> Option<Vec<u8>> {
         let (header, cipher) = record.split_first_chunk::<5>()?;
         let mut inner = cipher.to_vec();
-        let plain = self.key.open_in_place(self.nonce(self.sequence), Aad::from(*header), &mut inner);
+        let plain = self.generation.key.open_in_place(self.nonce(self.sequence), Aad::from(*header), &mut inner);
         let length = plain.ok()?.len();
         self.sequence += 1;
         inner.truncate(length);
@@ -78,7 +102,7 @@ impl Keys {
     }
 
     fn nonce(&self, sequence: u64) -> Nonce {
-        let mut nonce = self.iv;
+        let mut nonce = self.generation.iv;
         for (byte, count) in nonce[4..].iter_mut().zip(sequence.to_be_bytes()) {
             *byte ^= count;
         }

@@ -40,7 +40,8 @@ pub(super) struct Handshake {
     flight: Vec<u8>,
     /// A record with a NewSessionTicket, as the server says it after that.
     tickets: Vec<u8>,
-    secrets: [Vec<u8>; 2],
+    /// The client's first keys, and the server's.
+    keys: [Keys; 2],
 }
 
 impl Handshake {
@@ -70,10 +71,11 @@ impl Handshake {
         hear(&mut far, &finished);
         assert!(!far.is_handshaking() && !near.is_handshaking(), "a handshake");
         let tickets = said(&mut far);
-        let secrets = ["CLIENT_TRAFFIC_SECRET_0", "SERVER_TRAFFIC_SECRET_0"].map(|label| tap.secret(label));
+        let keys = ["CLIENT_TRAFFIC_SECRET_0", "SERVER_TRAFFIC_SECRET_0"]
+            .map(|label| Keys::new(suite, tap.secret(label)));
         let (server, ticketless) = (Arc::new(config), Arc::new(ticketless));
         let client_said = [&hello[..], &finished].concat();
-        Handshake { suite, server, ticketless, client, hello, finished, client_said, flight, tickets, secrets }
+        Handshake { suite, server, ticketless, client, hello, finished, client_said, flight, tickets, keys }
     }
 
     /// A server that gives one ticket, or none.
@@ -99,8 +101,8 @@ impl Handshake {
 
     /// The first keys that `side` seals with.
     pub(super) fn keys(&self, side: Side) -> Keys {
-        let [client, server] = &self.secrets;
-        Keys::new(self.suite, if side == Side::Client { client } else { server })
+        let [client, server] = &self.keys;
+        if side == Side::Client { client.unused() } else { server.unused() }
     }
 
     /// The NewSessionTicket of a server of rustls, the message alone.

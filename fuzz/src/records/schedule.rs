@@ -2,7 +2,8 @@
 //! is a constant that depends on its label alone. What records are protected with is real: keys, IVs and the next
 //! secrets of KeyUpdates are derived from those constants as RFC 8446 7.2 and 7.3 say.
 
-use std::sync::LazyLock;
+use std::collections::HashMap;
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 use rustls::crypto::CipherSuiteCommon;
 use rustls::crypto::aws_lc_rs::cipher_suite;
@@ -33,7 +34,13 @@ fn cheap(suite: Suite) -> Tls13CipherSuite {
         hash_provider: hash,
         confidentiality_limit: real.common.confidentiality_limit,
     };
-    let schedule = Box::leak(Box::new(Schedule { real: real.hkdf_provider, length: hash.1 }));
+    let schedule: &Schedule = Box::leak(Box::new(Schedule {
+        real: real.hkdf_provider,
+        length: hash.1,
+        derived: Mutex::default(),
+    }));
+    // As the trait wants it: a reference that never ends, behind one more.
+    let schedule: &'static &'static Schedule = Box::leak(Box::new(schedule));
     Tls13CipherSuite { common, hkdf_provider: schedule, aead_alg: real.aead_alg, quic: None }
 }
 
@@ -76,23 +83,40 @@ impl Context for Constants {
 }
 
 /// Extracts nothing, and expands for real what records are protected with.
-#[derive(Clone, Copy)]
 struct Schedule {
     real: &'static dyn Hkdf,
     length: usize,
+    /// What was derived before, by secret and label: it is the same in each handshake.
+    derived: Mutex<HashMap<Vec<u8>, Vec<u8>>>,
 }
 
-impl Hkdf for Schedule {
+impl Schedule {
+    fn derive(&self, secret: &OkmBlock, info: &[&[u8]], output: &mut [u8]) -> Result<(), OutputLengthError> {
+        let name = [secret.as_ref(), &info.concat()].concat();
+        let mut derived = self.derived.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(before) = derived.get(&name) {
+            output.copy_from_slice(before);
+            return Ok(());
+        }
+        self.real.expander_for_okm(secret).expand_slice(info, output)?;
+        if derived.len() < MOST_DERIVED {
+            derived.insert(name, output.to_vec());
+        }
+        Ok(())
+    }
+}
+
+impl Hkdf for &'static Schedule {
     fn extract_from_zero_ikm(&self, _: Option<&[u8]>) -> Box<dyn HkdfExpander> {
-        Box::new(Expander { schedule: *self, secret: None })
+        Box::new(Expander { schedule: self, secret: None })
     }
 
     fn extract_from_secret(&self, _: Option<&[u8]>, _: &[u8]) -> Box<dyn HkdfExpander> {
-        Box::new(Expander { schedule: *self, secret: None })
+        Box::new(Expander { schedule: self, secret: None })
     }
 
     fn expander_for_okm(&self, okm: &OkmBlock) -> Box<dyn HkdfExpander> {
-        Box::new(Expander { schedule: *self, secret: Some(okm.clone()) })
+        Box::new(Expander { schedule: self, secret: Some(okm.clone()) })
     }
 
     fn hmac_sign(&self, _: &OkmBlock, _: &[u8]) -> Tag {
@@ -101,7 +125,7 @@ impl Hkdf for Schedule {
 }
 
 struct Expander {
-    schedule: Schedule,
+    schedule: &'static Schedule,
     secret: Option<OkmBlock>,
 }
 
@@ -111,13 +135,16 @@ impl HkdfExpander for Expander {
             output.copy_from_slice(&constant(info)[..output.len()]);
             return Ok(());
         };
-        self.schedule.real.expander_for_okm(secret).expand_slice(info, output)
+        self.schedule.derive(secret, info, output)
     }
 
     fn expand_block(&self, info: &[&[u8]]) -> OkmBlock {
         match &self.secret {
             Some(secret) if info.contains(&&b"traffic upd"[..]) => {
-                self.schedule.real.expander_for_okm(secret).expand_block(info)
+                let mut next = [0; 48];
+                let next = &mut next[..self.schedule.length];
+                self.schedule.derive(secret, info, next).expect("as long as a hash");
+                OkmBlock::new(next)
             }
             _ => OkmBlock::new(&constant(info)[..self.schedule.length]),
         }
@@ -137,3 +164,6 @@ fn constant(info: &[&[u8]]) -> [u8; 64] {
     }
     constant
 }
+
+/// Some generations of keys: who updates more often waits a little longer.
+const MOST_DERIVED: usize = 1_000;
