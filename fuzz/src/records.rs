@@ -6,6 +6,7 @@
 
 mod forger;
 mod keys;
+mod ours;
 mod provider;
 mod replay;
 mod rules;
@@ -13,13 +14,16 @@ mod schedule;
 mod sides;
 #[cfg(test)]
 mod tests;
+mod theirs;
 
 use crate::choices::Choices;
 use forger::{Forger, Recipe, pattern};
 use keys::Suite;
+use ours::Ours;
 use replay::{Handshake, Side};
 use rules::Rule;
-use sides::{End, Ours, Peer, Said, Theirs};
+use sides::{End, Said};
+use theirs::{Peer, Theirs};
 
 /// See the module.
 ///
@@ -78,12 +82,11 @@ impl Story {
         let manner = choices.byte();
         let handshake = Handshake::of(suite);
         let forges = manner & 1 == 0;
-        let gives = forges && manner & 2 == 0;
         let sender = match forges {
             true => Sender::Forger(Box::new(Forger::new(handshake, side.other()))),
             false => Sender::Peer(Box::new(Peer::new(handshake, side.other()))),
         };
-        let mut ours = Ours::new(handshake, side, gives);
+        let mut ours = Ours::new(suite, side);
         if forges && manner & 4 != 0 && suite != Suite::ChaCha20Poly1305 {
             ours.wear(u64::from(manner >> 3) + 1);
         }
@@ -91,7 +94,7 @@ impl Story {
             suite,
             side,
             ours,
-            theirs: Theirs::new(handshake, side, gives),
+            theirs: Theirs::new(handshake, side),
             sender,
             recipe: Recipe::default(),
             pending: Vec::new(),
@@ -221,7 +224,7 @@ impl Story {
             return self.tell(&said);
         }
         assert!(data(&said) == plain, "what is sealed is not what was said");
-        let (updates, worn) = (updates(&said), self.ours.worn_out());
+        let (updates, worn) = (updates(&said), self.ours.worn_out);
         let expected = self.theirs.say(plain);
         assert!(data(&expected) == plain);
         let theirs = self::updates(&expected);

@@ -66,6 +66,11 @@ impl Keys {
         Keys { suite: self.suite, generation: Arc::clone(&self.generation), sequence: 0 }
     }
 
+    /// The traffic secret behind them.
+    pub(super) fn secret(&self) -> &[u8] {
+        &self.generation.secret
+    }
+
     /// The next generation.
     pub(super) fn update(&mut self) {
         (self.generation, self.sequence) = (self.generation.next(self.suite), 0);

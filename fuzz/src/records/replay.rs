@@ -35,7 +35,6 @@ pub(super) struct Handshake {
     /// The ClientHello, and the client's Finished.
     hello: Vec<u8>,
     finished: Vec<u8>,
-    client_said: Vec<u8>,
     /// The server's one flight.
     flight: Vec<u8>,
     /// A record with a NewSessionTicket, as the server says it after that.
@@ -74,8 +73,7 @@ impl Handshake {
         let keys = ["CLIENT_TRAFFIC_SECRET_0", "SERVER_TRAFFIC_SECRET_0"]
             .map(|label| Keys::new(suite, tap.secret(label)));
         let (server, ticketless) = (Arc::new(config), Arc::new(ticketless));
-        let client_said = [&hello[..], &finished].concat();
-        Handshake { suite, server, ticketless, client, hello, finished, client_said, flight, tickets, keys }
+        Handshake { suite, server, ticketless, client, hello, finished, flight, tickets, keys }
     }
 
     /// A server that gives one ticket, or none.
@@ -83,11 +81,11 @@ impl Handshake {
         Arc::clone(if gives { &self.server } else { &self.ticketless })
     }
 
-    /// What a connection of `side` says itself, before what it may say after the handshake.
-    pub(super) fn said(&self, side: Side) -> &[u8] {
+    /// What a connection of `side` says itself; a server its ticket too.
+    pub(super) fn says(&self, side: Side) -> Vec<u8> {
         match side {
-            Side::Server => &self.flight,
-            Side::Client => &self.client_said,
+            Side::Server => [&self.flight[..], &self.tickets].concat(),
+            Side::Client => [&self.hello[..], &self.finished].concat(),
         }
     }
 
@@ -111,19 +109,19 @@ impl Handshake {
     }
 }
 
-/// rustls's own connection of `side`, its handshake done, and what it said since.
-pub(super) fn connected(handshake: &Handshake, side: Side, config: Config) -> (Connection, Vec<u8>) {
+/// rustls's own connection of `side`, its handshake done, and everything said that belongs to it.
+pub(super) fn connected(handshake: &Handshake, side: Side, config: Config) -> Connection {
     let mut connection = match config {
         Config::Server(config) => server_of(config),
         Config::Client(config) => client_of(config),
     };
-    let mut said = said(&mut connection);
     for flight in handshake.told(side) {
+        said(&mut connection);
         hear(&mut connection, flight);
-        said = self::said(&mut connection);
     }
+    said(&mut connection);
     debug_assert!(!connection.is_handshaking());
-    (connection, if side == Side::Server { said } else { Vec::new() })
+    connection
 }
 
 pub(super) enum Config {

@@ -28,13 +28,21 @@ impl Layer {
         Ok(Layer(Kind::Rustls(Box::new(Connection::client(Arc::new(config), tap)?))))
     }
 
+    /// As if a handshake of the same kind had just left these traffic secrets: of the compact layer alone, and much
+    /// cheaper than a handshake.
+    pub fn restart(&mut self, opening: &[u8], sealing: &[u8]) -> Result<(), TlsFailure> {
+        let Kind::Compact(compact) = &mut self.0 else { return Err(TlsFailure::new("no compact layer")) };
+        compact.restart(opening, sealing).map_err(|_| TlsFailure::new("secrets of another suite"))
+    }
+
     /// As if the compact layer's sealing key had sealed `sequence` records.
     pub fn wear(&mut self, sequence: u64) -> Result<(), TlsFailure> {
         self.reduce()?;
         match &mut self.0 {
-            Kind::Compact(compact) => Ok(compact.wear(sequence)),
-            _ => Ok(()),
+            Kind::Compact(compact) => compact.wear(sequence),
+            _ => return Err(TlsFailure::new("no compact layer")),
         }
+        Ok(())
     }
 
     /// A KeyUpdate of the compact layer at the end of `sealed`, as when its key is worn out.
@@ -42,7 +50,7 @@ impl Layer {
         self.reduce()?;
         match &mut self.0 {
             Kind::Compact(compact) => compact.refresh(slot, sealed),
-            _ => Ok(()),
+            _ => Err(TlsFailure::new("no compact layer")),
         }
     }
 }
