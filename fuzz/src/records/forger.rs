@@ -123,7 +123,12 @@ impl Forger {
                 let kind = choices.byte();
                 framed(kind, choices.bytes(12), content);
             }
-            14 => content.extend_from_slice(&[choices.byte(), choices.byte() % 2, choices.byte(), choices.byte()]),
+            14 => content.extend_from_slice(&[
+                choices.byte(),
+                choices.byte() % 2,
+                choices.byte(),
+                choices.byte(),
+            ]),
             _ => content.extend_from_slice(choices.bytes(8)),
         }
     }
@@ -171,7 +176,9 @@ impl Forger {
                 self.keys.sequence += 1;
             }
             Key::Wrong => self.wrong.seal(header, self.keys.sequence, inner, out),
-            Key::Ahead(by) => self.keys.seal(header, self.keys.sequence.wrapping_add(u64::from(by)), inner, out),
+            Key::Ahead(by) => {
+                self.keys.seal(header, self.keys.sequence.wrapping_add(u64::from(by)), inner, out);
+            }
         }
         self.spoil(recipe, &mut out[start..]);
         out.truncate((out.len() - recipe.cut.min(out.len() - start)).max(start));

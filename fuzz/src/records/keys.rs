@@ -84,7 +84,8 @@ impl Keys {
     /// A TLSCiphertext around `inner`, a TLSInnerPlaintext of any kind, under `sequence`; the header is authenticated
     /// as it is.
     pub(super) fn seal(&self, header: [u8; 5], sequence: u64, mut inner: Vec<u8>, out: &mut Vec<u8>) {
-        let sealed = self.generation.key.seal_in_place_append_tag(self.nonce(sequence), Aad::from(header), &mut inner);
+        let sealed =
+            self.generation.key.seal_in_place_append_tag(self.nonce(sequence), Aad::from(header), &mut inner);
         sealed.expect("less than 2^36 bytes");
         out.extend_from_slice(&header);
         out.extend_from_slice(&inner);
@@ -99,7 +100,8 @@ impl Keys {
     pub(super) fn open_inner(&mut self, record: &[u8]) -> Option<Vec<u8>> {
         let (header, cipher) = record.split_first_chunk::<5>()?;
         let mut inner = cipher.to_vec();
-        let plain = self.generation.key.open_in_place(self.nonce(self.sequence), Aad::from(*header), &mut inner);
+        let plain =
+            self.generation.key.open_in_place(self.nonce(self.sequence), Aad::from(*header), &mut inner);
         let length = plain.ok()?.len();
         self.sequence += 1;
         inner.truncate(length);

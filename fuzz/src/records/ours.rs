@@ -132,9 +132,15 @@ impl Ours {
     /// After a failure nothing is opened, sealed or said.
     fn is_dead(&mut self) {
         let (mut sealed, mut plain) = (Vec::new(), Vec::new());
-        assert!(self.handled.layer.seal(&mut self.slot, b"after the end", &mut sealed).is_err(), "sealed after a failure");
+        assert!(
+            self.handled.layer.seal(&mut self.slot, b"after the end", &mut sealed).is_err(),
+            "sealed after a failure"
+        );
         assert!(self.handled.layer.close(&mut self.slot, &mut sealed).is_err(), "closed after a failure");
-        assert!(self.handled.layer.open(&mut self.slot, &mut self.wire, &mut plain).is_err(), "opened after a failure");
+        assert!(
+            self.handled.layer.open(&mut self.slot, &mut self.wire, &mut plain).is_err(),
+            "opened after a failure"
+        );
         self.handled.layer.alert(&mut self.slot, &mut sealed);
         assert!(sealed.is_empty() && plain.is_empty(), "something was said after a failure");
     }

@@ -3,8 +3,8 @@
 
 use std::sync::{Arc, LazyLock, Mutex};
 
-use rustls::{ClientConfig, Connection, KeyLog, ServerConfig};
 use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, Connection, KeyLog, ServerConfig};
 
 use super::keys::{Keys, Suite};
 use super::provider;

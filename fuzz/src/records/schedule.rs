@@ -34,11 +34,8 @@ fn cheap(suite: Suite) -> Tls13CipherSuite {
         hash_provider: hash,
         confidentiality_limit: real.common.confidentiality_limit,
     };
-    let schedule: &Schedule = Box::leak(Box::new(Schedule {
-        real: real.hkdf_provider,
-        length: hash.1,
-        derived: Mutex::default(),
-    }));
+    let schedule: &Schedule =
+        Box::leak(Box::new(Schedule { real: real.hkdf_provider, length: hash.1, derived: Mutex::default() }));
     let hkdf_provider = Box::leak(Box::new(Shared(schedule)));
     Tls13CipherSuite { common, hkdf_provider, aead_alg: real.aead_alg, quic: None }
 }

@@ -50,9 +50,13 @@ pub(super) fn open_worn(keys: &mut Keys, mut sealed: &[u8]) -> (Said, usize) {
         let (header, _) = sealed.split_first_chunk::<5>().expect("a header");
         let [kind, major, minor, high, low] = *header;
         let length = usize::from(u16::from_be_bytes([high, low]));
-        assert!([kind, major, minor] == [23, 3, 3] && length <= (1 << 14) + 256, "a record's header: {header:?}");
+        assert!(
+            [kind, major, minor] == [23, 3, 3] && length <= (1 << 14) + 256,
+            "a record's header: {header:?}"
+        );
         let (record, rest) = sealed.split_at_checked(5 + length).expect("a whole record");
-        let (kind, content) = keys.open(record).expect("a record under the keys that follow from the messages");
+        let (kind, content) =
+            keys.open(record).expect("a record under the keys that follow from the messages");
         assert!(content.len() <= 1 << 14, "{} bytes in a record", content.len());
         if kind == super::HANDSHAKE {
             assert_eq!(content, super::KEY_UPDATE, "the one message that is said of oneself");

@@ -1,8 +1,5 @@
 //! That the target sees what it is for: a difference is a finding, and no entry of the list is idle.
 
-use std::collections::BTreeSet;
-use std::path::Path;
-
 use super::rules::RULES;
 use super::sides::Class;
 use super::*;
@@ -93,11 +90,29 @@ fn an_entry_says_the_class_of_ours_too() {
     story.compare();
 }
 
+/// Choices for a story each (a client's with AES-128-GCM), in the order of the list.
+const BROKEN: &[&[u8]] = &[
+    &[0, 0, 5, ODD, 0, 1],
+    &[0, 0, 5, ODD, 2, 0],
+    &[0, 0, 5, ODD, 3, 0x41, 0x01],
+    &[0, 0, 5, ODD, 9],
+    &[0, 15, 99],
+    &[0, 5, 0, ODD, 10],
+    &[0, 5, 6, 40],
+    &[0, 5, 3, 0, 12, 4],
+    &[0, 0, 0, 0, 12, 32],
+    &[0, 8, 3],
+    &[0, 8, 0x40, 0, 3],
+    &[0, 8, 0, 9, 0, 12, 32],
+    &[0, 8, 0, 13, 1],
+];
+/// Something is wrong besides the content, and nothing is padded.
+const ODD: u8 = 0xc0;
+
 #[test]
-fn the_corpus_needs_every_entry_of_the_list() {
-    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus/records");
-    let files = std::fs::read_dir(corpus).unwrap().map(|file| std::fs::read(file.unwrap().path()).unwrap());
-    let needed: BTreeSet<&str> = files.filter_map(|bytes| follow(&bytes)).map(|rule| rule.reason).collect();
-    let idle: Vec<_> = RULES.iter().map(|rule| rule.reason).filter(|it| !needed.contains(it)).collect();
-    assert!(idle.is_empty(), "{idle:#?}");
+fn every_entry_of_the_list_is_needed() {
+    let reasons: Vec<_> = RULES.iter().map(|rule| rule.reason).collect();
+    let needed =
+        |choices: &&[u8]| follow(&[&[0, 1, 0], *choices].concat()).map_or("none", |rule| rule.reason);
+    assert_eq!(BROKEN.iter().map(needed).collect::<Vec<_>>(), reasons);
 }

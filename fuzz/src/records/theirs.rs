@@ -131,6 +131,9 @@ impl Peer {
             read(&mut self.connection, &mut self.heard);
         }
         assert!(std::mem::take(&mut self.heard) == super::data(said), "the peer read something else");
-        assert!(self.has_heard_close || !said.iter().any(|(kind, _)| *kind == super::ALERT), "no close_notify");
+        assert!(
+            self.has_heard_close || !said.iter().any(|(kind, _)| *kind == super::ALERT),
+            "no close_notify"
+        );
     }
 }

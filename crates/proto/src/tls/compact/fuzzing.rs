@@ -21,7 +21,11 @@ impl Compact {
     }
 
     /// A KeyUpdate of this side at the end of `sealed`, as when its key is worn out.
-    pub(in crate::tls) fn refresh(&mut self, slot: &mut Slot, sealed: &mut Vec<u8>) -> Result<(), TlsFailure> {
+    pub(in crate::tls) fn refresh(
+        &mut self,
+        slot: &mut Slot,
+        sealed: &mut Vec<u8>,
+    ) -> Result<(), TlsFailure> {
         self.check()?;
         self.update(slot, sealed).map_err(|fault: Fault| self.fail(fault))
     }

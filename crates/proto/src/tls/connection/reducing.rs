@@ -93,7 +93,7 @@ impl TicketTaker {
         self.0.handle_new_session_ticket(message).map_err(|error| {
             let alert = match &error {
                 // Not each is a decode_error: an extension that comes twice is an illegal_parameter.
-                Error::InvalidMessage(invalid) => AlertDescription::from(invalid.clone()),
+                Error::InvalidMessage(invalid) => AlertDescription::from(*invalid),
                 Error::PeerMisbehaved(_) => AlertDescription::IllegalParameter,
                 _ => AlertDescription::InternalError,
             };
