@@ -38,4 +38,5 @@ mod strangers;
 mod subjects;
 mod trusted;
 mod waiting;
+mod watching;
 mod wording;
