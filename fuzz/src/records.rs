@@ -30,11 +30,11 @@ use theirs::{Peer, Theirs};
 /// # Panics
 /// At a finding.
 pub fn run(bytes: &[u8]) {
-    let _ = follow(bytes);
+    let _ = tell(bytes);
 }
 
-/// Returns the entry of the list that the story ended with, if one was needed.
-fn follow(bytes: &[u8]) -> Option<&'static Rule> {
+/// The story of these bytes, told to its end.
+fn tell(bytes: &[u8]) -> Story {
     let mut choices = Choices::new(bytes);
     let mut story = Story::new(&mut choices);
     for _ in 0..MOST_DEEDS {
@@ -44,7 +44,7 @@ fn follow(bytes: &[u8]) -> Option<&'static Rule> {
         story.deed(&mut choices);
     }
     story.feed();
-    story.rule
+    story
 }
 
 /// Who sends what both hear.

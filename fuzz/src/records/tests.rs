@@ -113,6 +113,43 @@ const ODD: u8 = 0xc0;
 fn every_entry_of_the_list_is_needed() {
     let reasons: Vec<_> = RULES.iter().map(|rule| rule.reason).collect();
     let needed =
-        |choices: &&[u8]| follow(&[&[0, 1, 0], *choices].concat()).map_or("none", |rule| rule.reason);
+        |choices: &&[u8]| tell(&[&[0, 1, 0], *choices].concat()).rule.map_or("none", |rule| rule.reason);
     assert_eq!(BROKEN.iter().map(needed).collect::<Vec<_>>(), reasons);
+}
+
+/// Stories that both end alike, without the list.
+const ALIKE: &[(&[u8], End)] = &[
+    // Padded to 2^14 + 1 bytes, and to one more.
+    (&[0, 0, 5, 2, 8], End::Open),
+    (&[0, 0, 5, 2, 9], End::Failed(Class::Other)),
+    // A KeyUpdate of a third kind, of two bytes, before another message; 32 of them.
+    (&[0, 8, 0, 7, 2], End::Failed(Class::Other)),
+    (&[0, 8, 0, 8, 0, 0], End::Failed(Class::Decode)),
+    (&[0, 8, 4, 0, 0], End::Failed(Class::Unexpected)),
+    (&[0, 8, 0, 0, 0, 12, 31], End::Open),
+    // An alert of level 3, one of four bytes, a fatal one, close_notify, four times user_canceled, 32 empty records.
+    (&[0, 5, 5, 3, 0], End::Failed(Class::Other)),
+    (&[0, 5, 7, 1, 0, 0, 0], End::Failed(Class::Decode)),
+    (&[0, 5, 4, 40], End::Failed(Class::Silent)),
+    (&[0, 5, 0], End::Closed),
+    (&[0, 5, 3, 0, 12, 3], End::Open),
+    (&[0, 0, 0, 0, 12, 31], End::Open),
+    // A protected ChangeCipherSpec, another key, a bit turned over.
+    (&[0, 14], End::Failed(Class::Unexpected)),
+    (&[0, 0, 5, ODD, 4], End::Failed(Class::Decrypt)),
+    (&[0, 0, 5, ODD, 6, 0, 99], End::Failed(Class::Decrypt)),
+    // A ticket with an extension twice, and 32 as they should be.
+    (&[0, 8, 0, 12, 2, 2, 0, 2, 0], End::Failed(Class::Other)),
+    (&[0, 8, 0, 9, 0, 12, 31], End::Open),
+];
+
+#[test]
+fn both_end_alike_at_what_rustls_refuses_too() {
+    for suite in 0..3 {
+        for (choices, end) in ALIKE {
+            let story = tell(&[&[suite, 1, 0], *choices].concat());
+            assert_eq!((story.ours.end, story.theirs.end), (*end, *end), "{choices:?}");
+            assert!(story.rule.is_none(), "{choices:?}");
+        }
+    }
 }
