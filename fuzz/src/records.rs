@@ -304,7 +304,7 @@ const DATA: u8 = 23;
 /// A KeyUpdate that asks for none (RFC 8446 4.6.3).
 const KEY_UPDATE: [u8; 5] = [24, 0, 0, 1, 0];
 
-/// After as many records of AES-GCM a key is worn out (ARCHITECTURE.md; RFC 8446 5.5 has 2^24.5).
+/// After as many records of AES-GCM our layer takes a new key: a third of what RFC 8446 5.5 allows, 2^24.5.
 const MOST_RECORDS: u64 = 1 << 23;
 
 /// A story's length: more than the 32 in a row that both layers bound.
