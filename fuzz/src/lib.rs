@@ -8,6 +8,7 @@ mod grammar;
 pub mod heads;
 pub mod pair;
 pub mod pins_and_pem;
+pub mod records;
 pub mod replies;
 pub mod server_session;
 mod talk;
@@ -17,7 +18,7 @@ pub mod trust;
 pub type Target = fn(&[u8]);
 
 /// Every target by its name, which is its binary's and its corpus's too.
-pub const TARGETS: [(&str, Target); 7] = [
+pub const TARGETS: [(&str, Target); 8] = [
     ("heads", heads::run),
     ("replies", replies::run),
     ("trust", trust::run),
@@ -25,6 +26,7 @@ pub const TARGETS: [(&str, Target); 7] = [
     ("client_session", client_session::run),
     ("server_session", server_session::run),
     ("pair", pair::run),
+    ("records", records::run),
 ];
 
 /// A binary's whole text: libFuzzer's loop where it is built for that, else the replay of files.

@@ -62,6 +62,7 @@ fn steps(readme: &str, workspace: &Workspace, tree: Tree) -> Result<Vec<Step>, S
         Step::OverRustls,
         Step::Fuzz("server_session"),
         Step::Fuzz("pair"),
+        Step::Fuzz("records"),
         Step::Doc,
         Step::Tidy,
         Step::Run(package(workspace, tree)),

@@ -6,14 +6,17 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs, io};
 
-/// Searches with a target: `TARGET [--seconds N] [--keep]`.
+/// Searches with a target: `TARGET [--seconds N | --runs N] [--keep]`.
 pub(crate) fn fuzz(root: &Path, options: &[&str]) -> Result<(), String> {
-    let (target, seconds, keeps) = match *options {
-        [target] => (target, SECONDS, false),
-        [target, "--keep"] => (target, SECONDS, true),
-        [target, "--seconds", seconds] => (target, seconds, false),
-        [target, "--seconds", seconds, "--keep"] => (target, seconds, true),
-        _ => return Err("usage: cargo xtask fuzz TARGET [--seconds N] [--keep]".to_owned()),
+    let (options, keeps) = match options {
+        [options @ .., "--keep"] => (options, true),
+        _ => (options, false),
+    };
+    let (target, end) = match *options {
+        [target] => (target, format!("-max_total_time={SECONDS}")),
+        [target, "--seconds", seconds] => (target, format!("-max_total_time={seconds}")),
+        [target, "--runs", runs] => (target, format!("-runs={runs}")),
+        _ => return Err("usage: cargo xtask fuzz TARGET [--seconds N | --runs N] [--keep]".to_owned()),
     };
     if !root.join("fuzz/fuzz_targets").join(format!("{target}.rs")).is_file() {
         return Err(format!("fuzz/fuzz_targets has no {target}.rs"));
@@ -23,7 +26,7 @@ pub(crate) fn fuzz(root: &Path, options: &[&str]) -> Result<(), String> {
     // Apart from the corpus, and kept from one search to the next.
     let found = binary.with_extension("found");
     make(&found)?;
-    search(root, target, &binary, &[&found, &corpus], seconds)?;
+    search(root, target, &binary, &[&found, &corpus], end)?;
     if keeps { keep(root, &binary, &corpus, &found) } else { Ok(()) }
 }
 
@@ -48,11 +51,11 @@ fn build(root: &Path, target: &str) -> Result<PathBuf, String> {
     }
 }
 
-fn search(root: &Path, target: &str, binary: &Path, corpora: &[&Path], seconds: &str) -> Result<(), String> {
+fn search(root: &Path, target: &str, binary: &Path, corpora: &[&Path], end: String) -> Result<(), String> {
     let artifacts = root.join("fuzz/artifacts").join(target);
     make(&artifacts)?;
     let mut options = vec![
-        format!("-max_total_time={seconds}"),
+        end,
         format!("-artifact_prefix={}/", artifacts.display()),
         format!("-dict={}", root.join("fuzz/words.dict").display()),
     ];

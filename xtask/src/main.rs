@@ -24,7 +24,7 @@ usage: cargo xtask ci [--allow-dirty]   all that CI checks; --allow-dirty packag
        cargo xtask bench storm          what clients feel of 2,000 connections a second of strangers
        cargo xtask bench trust          how long a removal takes to cut 5,000 of 10,000 busy connections
        cargo xtask guards [--print]     instructions, allocations and system calls, against what is committed
-       cargo xtask fuzz TARGET [--seconds N] [--keep]
+       cargo xtask fuzz TARGET [--seconds N | --runs N] [--keep]
                                         searches for bytes that break a target, 60 s unless told otherwise";
 
 fn main() -> ExitCode {

@@ -3,6 +3,8 @@
 //! rustls makes the handshake; this begins where it ends. It negotiates nothing, keeps no buffer, and knows nothing
 //! of what the records hold. After a failure it opens and seals nothing but the alert that tells the peer.
 
+#[cfg(feature = "clear")]
+mod fuzzing;
 mod hearing;
 
 use aws_lc_rs::aead::Aad;

@@ -35,7 +35,7 @@ pub enum RecordLayer {
 
 impl RecordLayer {
     /// What takes one handshake's secrets out, if its connection is to be reduced to them.
-    fn tap(self) -> Option<Arc<Tap>> {
+    pub(super) fn tap(self) -> Option<Arc<Tap>> {
         (self == RecordLayer::Compact).then(|| Arc::new(Tap::new()))
     }
 }

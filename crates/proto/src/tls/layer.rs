@@ -1,6 +1,9 @@
 //! The seam between a session and the bytes on its wire: records are opened and sealed here, by whichever
 //! layer the connection has.
 
+#[cfg(feature = "clear")]
+mod fuzzing;
+
 use super::compact::Compact;
 use super::connection::Connection;
 use super::{ClientTls, ServerTls, Slot, TlsFailure};

@@ -91,8 +91,9 @@ impl TicketTaker {
     /// `message` is a NewSessionTicket (RFC 8446 4.6.1) without its header. Fails with the alert for the peer.
     pub(in crate::tls) fn take(&mut self, message: &[u8]) -> Result<(), (AlertDescription, String)> {
         self.0.handle_new_session_ticket(message).map_err(|error| {
-            let alert = match error {
-                Error::InvalidMessage(_) => AlertDescription::DecodeError,
+            let alert = match &error {
+                // Not each is a decode_error: an extension that comes twice is an illegal_parameter.
+                Error::InvalidMessage(invalid) => AlertDescription::from(*invalid),
                 Error::PeerMisbehaved(_) => AlertDescription::IllegalParameter,
                 _ => AlertDescription::InternalError,
             };

@@ -139,6 +139,17 @@ fn a_ticket_that_cannot_be_decoded_is_refused() {
     }
 }
 
+/// 4.2: "There MUST NOT be more than one extension of the same type in a given extension block", a parameter that is
+/// illegal rather than bytes that cannot be decoded; rustls says so too.
+#[test]
+fn a_ticket_with_an_extension_twice_is_illegal() {
+    let mut told = Told::new(SUITES[0]);
+    let whole = ticket(1);
+    let body = [&whole[4..whole.len() - 2], &[0, 8, 0, 43, 0, 0, 0, 43, 0, 0]].concat();
+    told.tell(&[&[4, 0, 0, u8::try_from(body.len()).unwrap()][..], &body].concat()).unwrap_err();
+    assert_eq!(told.alert(), 47, "illegal_parameter");
+}
+
 /// 5.1 allows pieces, and we have nothing to put them together in.
 #[test]
 fn a_ticket_in_pieces_is_refused() {
