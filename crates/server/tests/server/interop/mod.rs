@@ -1,0 +1,3 @@
+//! Peers that are not ours, over real sockets.
+
+mod judged;
