@@ -1,0 +1,108 @@
+//! OpenSSL's `s_client`: small and padded records, KeyUpdates with and without an answer, tickets.
+
+use std::process::Command;
+
+use super::talk::Talk;
+use super::{BROKEN, Files, Place, SUITES, Suite, WHY, count};
+
+/// `-brief` keeps standard output to what the server says, and the commands `K` and `k`, which `-quiet` takes away.
+fn s_client(place: &Place, suite: &Suite, identity: &Files, more: &[&str]) -> Command {
+    let mut command = Command::new("openssl");
+    command.args(["s_client", "-brief", "-connect"]).arg(place.server.address.to_string());
+    command.arg("-cert").arg(&identity.certificate).arg("-key").arg(&identity.key);
+    command.args(["-ciphersuites", suite.name]).args(["-msg", "-msgfile"]).arg(messages(identity)).args(more);
+    command
+}
+
+fn messages(identity: &Files) -> std::path::PathBuf {
+    identity.beside("messages")
+}
+
+/// The handshake messages of the last talk: each a line, `>>>` for the client's.
+fn said_in_tls(identity: &Files) -> String {
+    let all = std::fs::read_to_string(messages(identity)).unwrap();
+    all.lines().filter(|line| line.starts_with(['>', '<'])).map(|line| format!("{line}\n")).collect()
+}
+
+fn enter(place: &Place, suite: &Suite, more: &[&str]) -> Talk {
+    let mut talk = Talk::start(&mut s_client(place, suite, &place.friend, more), "openssl");
+    talk.hear(b"OK\r\n");
+    talk
+}
+
+/// Its input ends: it says close_notify.
+fn leave(mut talk: Talk, suite: &Suite) {
+    talk.close();
+    let (rest, notes) = talk.end();
+    assert_eq!(rest, "");
+    assert!(notes.contains(&format!("Ciphersuite: {}\n", suite.name)), "{notes}");
+}
+
+#[test]
+fn s_client_talks_in_records_of_every_size() {
+    let place = Place::new();
+    for suite in &SUITES {
+        for more in [&[][..], &["-max_send_frag", "512"], &["-record_padding", "4096"]] {
+            let mut talk = enter(&place, suite, more);
+            talk.converse();
+            leave(talk, suite);
+        }
+    }
+}
+
+#[test]
+fn s_client_updates_keys() {
+    let place = Place::new();
+    for suite in &SUITES {
+        let mut talk = enter(&place, suite, &["-record_padding", "64"]);
+        for word in ["K\n", "k\n", "K\n", "K\n", "k\n", "k\n"] {
+            talk.say(word);
+            talk.note("KEYUPDATE");
+            talk.converse();
+        }
+        leave(talk, suite);
+        let said = said_in_tls(&place.friend);
+        assert_eq!(count(&said, "KeyUpdate"), 9, "{said}");
+        assert_eq!(said.lines().filter(|line| line.starts_with("<<<") && line.ends_with("KeyUpdate")).count(), 3);
+    }
+}
+
+#[test]
+fn s_client_resumes_a_session() {
+    let place = Place::new();
+    let file = place.friend.beside("session");
+    let file = file.to_str().unwrap();
+    for suite in &SUITES {
+        leave(enter(&place, suite, &["-sess_out", file]), suite);
+        assert!(said_in_tls(&place.friend).contains("<<< TLS 1.3, Handshake [length 0010], CertificateVerify"));
+        // Each resumed session brings the ticket of the next.
+        for _ in 0..2 {
+            let mut talk = enter(&place, suite, &["-sess_in", file, "-sess_out", file]);
+            talk.converse();
+            talk.say("K\n");
+            talk.note("KEYUPDATE");
+            talk.converse();
+            leave(talk, suite);
+            let said = said_in_tls(&place.friend);
+            assert!(!said.contains("Certificate"), "{}: not resumed: {said}", suite.name);
+        }
+    }
+}
+
+#[test]
+fn s_client_hears_why_it_ends() {
+    let place = Place::new();
+    for suite in &SUITES {
+        let mut talk = enter(&place, suite, &[]);
+        talk.say(BROKEN);
+        let (rest, _) = talk.end();
+        assert!(rest.starts_with(WHY) && rest.ends_with("\r\nSize: 0\r\n\r\n"), "{rest}");
+        let said = said_in_tls(&place.friend);
+        assert!(said.contains("<<< TLS 1.3, Alert [length 0002], warning close_notify"), "{said}");
+
+        let talk = Talk::start(&mut s_client(&place, suite, &place.stranger, &[]), "openssl");
+        let (rest, notes) = talk.end();
+        assert!(rest.starts_with("ERR: unfamiliar-certificate: ") && rest.ends_with("\r\n"), "{rest}");
+        assert!(notes.contains(&format!("Ciphersuite: {}\n", suite.name)), "{notes}");
+    }
+}
