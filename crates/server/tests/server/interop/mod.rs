@@ -2,6 +2,7 @@
 
 mod judged;
 mod openssl;
+mod python;
 mod talk;
 
 use std::path::{Path, PathBuf};
