@@ -1,5 +1,7 @@
 //! Peers that are not ours, over real sockets: on each suite, with whatever each of them can do to the record layer.
 
+mod gnutls;
+mod java;
 mod judged;
 mod openssl;
 mod python;
