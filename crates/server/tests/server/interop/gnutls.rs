@@ -4,7 +4,7 @@
 use std::process::Command;
 
 use super::talk::Talk;
-use super::{BROKEN, Files, Place, SUITES, Suite, WHY};
+use super::{BROKEN, Files, Place, SUITES, Suite, WHY, count};
 
 fn gnutls_cli(place: &Place, suite: &Suite, identity: &Files, more: &[&str]) -> Talk {
     let mut command = Command::new("gnutls-cli");
@@ -50,9 +50,11 @@ fn gnutls_cli_talks_and_updates_keys() {
             talk.converse();
         }
         let notes = leave(talk);
-        let ours = notes.lines().filter(|line| line.contains("HSK") && line.contains("KEY"));
-        assert_eq!(ours.clone().count(), 3, "{:#?}", ours.collect::<Vec<_>>());
+        // Each of ours answers a `^rekey^`.
+        let updates = (count(&notes, "KEY_UPDATE was queued"), count(&notes, "KEY_UPDATE (24) was received"));
+        assert_eq!(updates, (5, 3), "{notes}");
     }
+    place.all_ended(3);
 }
 
 #[test]
@@ -65,6 +67,7 @@ fn gnutls_cli_hears_what_it_asked_before_it_closed_its_half() {
         let (rest, _) = talk.end();
         assert_eq!(rest, format!("OK\r\nSequence: 1\r\nSize: 3\r\n\r\nfar{CLOSED}"));
     }
+    place.all_ended(3);
 }
 
 #[test]
@@ -80,6 +83,7 @@ fn gnutls_cli_resumes_a_session() {
         talk.converse();
         leave(talk);
     }
+    place.all_ended(6);
 }
 
 #[test]
@@ -95,4 +99,5 @@ fn gnutls_cli_hears_why_it_ends() {
         assert!(rest.starts_with("ERR: unfamiliar-certificate: "), "{rest}");
         assert!(rest.ends_with(&format!("\r\n{CLOSED}")), "{rest}");
     }
+    place.all_ended(0);
 }

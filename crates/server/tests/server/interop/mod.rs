@@ -8,8 +8,9 @@ mod python;
 mod talk;
 
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
-use crate::common::{Pair, Running, config, now, router, trusting, write};
+use crate::common::{HANG, Pair, Running, config, now, router, trusting, write};
 use pinwire_server::Limits;
 use pinwire_testkit::certificates;
 use tempfile::TempDir;
@@ -50,6 +51,18 @@ impl Place {
         let limits = Limits { failures: u32::MAX, ..Limits::default() };
         let server = Running::start(config(trusting(&[&friend])).limits(limits), router());
         Place { server, friend: Files::of(&friend), stranger: Files::of(&certificates::stranger(now())) }
+    }
+
+    /// Once nobody is there any more: so many ended with close_notify, and the others because the server closed.
+    #[track_caller]
+    fn all_ended(&self, finished: u64) {
+        let began = Instant::now();
+        while self.server.stats.snapshot().connections > 0 {
+            assert!(began.elapsed() < HANG, "somebody stays");
+            std::thread::yield_now();
+        }
+        let end = self.server.stats.snapshot();
+        assert_eq!((end.finished, end.vanished, end.tls_failed), (finished, 0, 0), "{end:?}");
     }
 
     fn port(&self) -> String {

@@ -53,6 +53,7 @@ fn s_client_talks_in_records_of_every_size() {
             leave(talk, suite);
         }
     }
+    place.all_ended(9);
 }
 
 #[test]
@@ -68,8 +69,13 @@ fn s_client_updates_keys() {
         leave(talk, suite);
         // Each of ours answers a `K`.
         let said = said_in_tls(&place.friend);
-        assert_eq!((said_so(&said, ">>>", "KeyUpdate"), said_so(&said, "<<<", "KeyUpdate")), (6, 3), "{said}");
+        assert_eq!(
+            (said_so(&said, ">>>", "KeyUpdate"), said_so(&said, "<<<", "KeyUpdate")),
+            (6, 3),
+            "{said}"
+        );
     }
+    place.all_ended(3);
 }
 
 #[test]
@@ -92,6 +98,7 @@ fn s_client_resumes_a_session() {
             assert!(!said.contains("Certificate"), "{}: not resumed: {said}", suite.name);
         }
     }
+    place.all_ended(9);
 }
 
 #[test]
@@ -110,4 +117,5 @@ fn s_client_hears_why_it_ends() {
         assert!(rest.starts_with("ERR: unfamiliar-certificate: ") && rest.ends_with("\r\n"), "{rest}");
         assert!(notes.contains(&format!("Ciphersuite: {}\n", suite.name)), "{notes}");
     }
+    place.all_ended(0);
 }

@@ -76,11 +76,12 @@ public class Pipe {
                 System.out.write(bytes, 0, length);
                 System.out.flush();
             }
-            System.err.println("ended by close_notify"); // anything else is an exception
+            System.err.println("ended by the server's close_notify"); // anything else is an exception
         } catch (java.net.SocketException closed) {
             if (!closing || half) {
                 throw closed;
             }
+            System.err.println("ended by our close_notify");
         }
         if (closing) {
             writer.join();
