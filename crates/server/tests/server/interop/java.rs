@@ -59,15 +59,14 @@ fn java_talks_updates_keys_and_resumes_a_session() {
             talk.close();
             let (rest, notes) = talk.end();
             assert!(notes.contains(&format!("suite {} resumed {resumed}\n", suite.name)), "{notes}");
+            // RFC 8446 4.6.3: one may answer several that came meanwhile.
             let (asked, answered) =
                 (count(&notes, "Produced KeyUpdate"), count(&notes, "Consuming KeyUpdate"));
-            assert!(
-                asked >= 2 && asked == answered,
-                "{asked} of its KeyUpdates, {answered} answers: {notes}"
-            );
-            let expected = if resumed { ("", "our", 2) } else { (LATER, "the server's", 0) };
-            let by = if notes.contains("ended by our close_notify\n") { "our" } else { "the server's" };
-            assert_eq!((rest.as_str(), by, count(&notes, "alert(user_canceled)")), expected, "{notes}");
+            assert!(0 < answered && answered <= asked, "{answered} answers to {asked} KeyUpdates: {notes}");
+            let expected = if resumed { ("", 2) } else { (LATER, 0) };
+            assert_eq!((rest.as_str(), count(&notes, "alert(user_canceled)")), expected, "{notes}");
+            // A close that is none of a half ends Java's reading itself, unless the server is faster.
+            assert!(resumed || notes.contains("ended by the server's close_notify\n"), "{notes}");
         }
     }
     place.all_ended(9); // the first of those that resume counts

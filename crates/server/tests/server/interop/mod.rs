@@ -5,6 +5,7 @@ mod java;
 mod judged;
 mod openssl;
 mod python;
+mod s_server;
 mod talk;
 
 use std::path::{Path, PathBuf};
@@ -91,4 +92,9 @@ fn peer(name: &str) -> PathBuf {
 /// How often `words` are in `text`.
 fn count(text: &str, words: &str) -> usize {
     text.matches(words).count()
+}
+
+/// How often OpenSSL noted that it said (`>>>`) or heard (`<<<`) this message.
+fn said_so(said: &str, side: &str, message: &str) -> usize {
+    said.lines().filter(|line| line.starts_with(side) && line.ends_with(message)).count()
 }

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use super::talk::Talk;
-use super::{BROKEN, Files, Place, SUITES, Suite, WHY};
+use super::{BROKEN, Files, Place, SUITES, Suite, WHY, said_so};
 
 /// `-brief` keeps standard output to what the server says, and the commands `K` and `k`, which `-quiet` takes away.
 fn s_client(place: &Place, suite: &Suite, identity: &Files, more: &[&str]) -> Command {
@@ -22,11 +22,6 @@ fn messages(identity: &Files) -> std::path::PathBuf {
 fn said_in_tls(identity: &Files) -> String {
     let all = std::fs::read_to_string(messages(identity)).unwrap();
     all.lines().filter(|line| line.starts_with(['>', '<'])).map(|line| format!("{line}\n")).collect()
-}
-
-/// How often this side (`>>>` is the client) said it.
-fn said_so(said: &str, side: &str, message: &str) -> usize {
-    said.lines().filter(|line| line.starts_with(side) && line.ends_with(message)).count()
 }
 
 fn enter(place: &Place, suite: &Suite, more: &[&str]) -> Talk {

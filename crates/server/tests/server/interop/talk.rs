@@ -12,7 +12,7 @@ use crate::common::HANG;
 pub(super) struct Talk {
     child: Arc<Mutex<Child>>,
     stdin: Option<ChildStdin>,
-    stdout: ChildStdout,
+    stdout: BufReader<ChildStdout>,
     notes: Receiver<String>,
     noted: String,
     /// Dropped when the program has ended.
@@ -27,7 +27,7 @@ impl Talk {
         let mut child = spawned.unwrap_or_else(|error| {
             panic!("{:?} cannot be started, install {package}: {error}", command.get_program())
         });
-        let (stdin, stdout) = (child.stdin.take(), child.stdout.take().unwrap());
+        let (stdin, stdout) = (child.stdin.take(), BufReader::new(child.stdout.take().unwrap()));
         let notes = lines(child.stderr.take().unwrap());
         let child = Arc::new(Mutex::new(child));
         let watch = Some(watch(Arc::clone(&child)));
@@ -163,7 +163,7 @@ fn pong(sequences: std::ops::Range<u32>) -> String {
 }
 
 /// Digits, in lines: no program takes one for a word to itself, as s_client takes a `Q`.
-fn body(size: usize) -> Vec<u8> {
+pub(super) fn body(size: usize) -> Vec<u8> {
     (0..size).map(|at| if at % 61 == 60 { b'\n' } else { b'0' + (at % 7) as u8 }).collect()
 }
 
