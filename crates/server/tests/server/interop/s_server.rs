@@ -64,6 +64,15 @@ impl Server {
         }
     }
 
+    /// A command, whatever is printed before it: what it notes of a KeyUpdate comes
+    /// with the data before it or behind it.
+    fn ping(&mut self, client: &mut Client) {
+        client.send("PING", "8", None);
+        self.talk.hear_until("PING\r\nSequence: 8\r\n\r\n");
+        self.talk.say("OK\r\nSequence: 8\r\nSize: 0\r\n\r\n");
+        assert_eq!(client.answer(), ("8".to_owned(), "OK".to_owned(), Vec::new()));
+    }
+
     /// Its end; what TLS said.
     fn end(self) -> String {
         self.talk.end();
@@ -87,10 +96,8 @@ fn our_client_talks_to_s_server_and_follows_its_keys() {
             for word in ["K\n", "k\n", "K\n"] {
                 server.talk.say(word);
                 client.exchange(); // nothing else is under way: its KeyUpdate is what comes
-                client.send("PING", "8", None);
-                server.talk.hear_until("PING\r\nSequence: 8\r\n\r\n"); // what it thinks of KeyUpdates is before that
-                server.talk.say("OK\r\nSequence: 8\r\nSize: 0\r\n\r\n");
-                assert_eq!(client.answer(), ("8".to_owned(), "OK".to_owned(), Vec::new()));
+                server.ping(&mut client);
+                server.ping(&mut client);
                 server.converse(&mut client);
             }
             // It says close_notify and ends.
