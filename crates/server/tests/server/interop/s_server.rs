@@ -80,6 +80,12 @@ impl Server {
     }
 }
 
+/// Says close_notify, and hears it.
+fn leave(mut client: Client) {
+    client.session.close();
+    assert_eq!(client.end(), ClientEnd::Closed);
+}
+
 fn client_tls() -> ClientTls {
     let pair: Pair = certificates::good(now());
     let identity = Identity::from_pem(pair.0.as_bytes(), pair.1.as_bytes()).unwrap();
@@ -100,12 +106,7 @@ fn our_client_talks_to_s_server_and_follows_its_keys() {
                 server.ping(&mut client);
                 server.converse(&mut client);
             }
-            // It says close_notify and ends.
-            server.talk.say("Q\n");
-            assert_eq!(client.end(), ClientEnd::Closed);
-            client.session.close();
-            client.flush();
-            drop(client);
+            leave(client);
             let said = server.end();
             assert_eq!((said_so(&said, ">>>", "KeyUpdate"), said_so(&said, "<<<", "KeyUpdate")), (3, 2));
         }
@@ -120,8 +121,7 @@ fn our_client_resumes_a_session_with_s_server() {
         for resumed in [false, true, true] {
             let mut client = server.greet(&tls, suite, resumed);
             server.converse(&mut client);
-            client.session.close();
-            assert_eq!(client.end(), ClientEnd::Closed);
+            leave(client);
         }
         let said = server.end();
         assert_eq!(said_so(&said, "<<<", "CertificateVerify"), 1);
