@@ -28,6 +28,11 @@ fn enter(place: &Place, suite: &Suite, more: &[&str]) -> Talk {
     talk
 }
 
+fn update(talk: &mut Talk, word: &str) {
+    talk.say(word);
+    talk.hear(b"- Rekey was completed\n");
+}
+
 /// Its input ends: it says close_notify, and hears the server to its own.
 fn leave(mut talk: Talk) -> String {
     talk.close();
@@ -45,8 +50,7 @@ fn gnutls_cli_talks_and_updates_keys() {
         let mut talk = enter(&place, suite, &["-d", "4"]);
         talk.converse();
         for word in ["^rekey^\n", "^rekey1^\n", "^rekey^\n", "^rekey^\n", "^rekey1^\n"] {
-            talk.say(word);
-            talk.hear(b"- Rekey was completed\n");
+            talk.echo_around(|talk| update(talk, word));
             talk.converse();
         }
         let notes = leave(talk);
@@ -78,8 +82,7 @@ fn gnutls_cli_resumes_a_session() {
         assert!(told.contains("*** This is a resumed session"), "{told}");
         talk.hear(b"OK\r\n");
         talk.converse();
-        talk.say("^rekey^\n");
-        talk.hear(b"- Rekey was completed\n");
+        update(&mut talk, "^rekey^\n");
         talk.converse();
         leave(talk);
     }

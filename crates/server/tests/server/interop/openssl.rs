@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use super::talk::Talk;
+use super::talk::{Talk, body};
 use super::{BROKEN, Files, Place, SUITES, Suite, WHY, said_so};
 
 /// `-brief` keeps standard output to what the server says, and the commands `K` and `k`, which `-quiet` takes away.
@@ -28,6 +28,12 @@ fn enter(place: &Place, suite: &Suite, more: &[&str]) -> Talk {
     let mut talk = Talk::start(&mut s_client(place, suite, &place.friend, more), "openssl");
     talk.hear(b"OK\r\n");
     talk
+}
+
+/// `K` asks for one in return, `k` does not.
+fn update(talk: &mut Talk, word: &str) {
+    talk.say(word);
+    talk.note("KEYUPDATE");
 }
 
 /// Its input ends: it says close_notify.
@@ -57,8 +63,7 @@ fn s_client_updates_keys() {
     for suite in &SUITES {
         let mut talk = enter(&place, suite, &["-record_padding", "64"]);
         for word in ["K\n", "k\n", "K\n", "K\n", "k\n", "k\n"] {
-            talk.say(word);
-            talk.note("KEYUPDATE");
+            talk.echo_around(|talk| update(talk, word));
             talk.converse();
         }
         leave(talk, suite);
@@ -74,6 +79,21 @@ fn s_client_updates_keys() {
 }
 
 #[test]
+fn talks_on_all_suites_take_turns() {
+    let place = Place::new();
+    let mut talks: Vec<_> =
+        SUITES.iter().chain(&SUITES).map(|suite| (enter(&place, suite, &[]), suite)).collect();
+    for size in [1, 20_000, 100_000] {
+        for (talk, _) in &mut talks {
+            talk.echo(&body(size));
+            talk.echo_around(|talk| update(talk, "K\n"));
+        }
+    }
+    talks.into_iter().for_each(|(talk, suite)| leave(talk, suite));
+    place.all_ended(6);
+}
+
+#[test]
 fn s_client_resumes_a_session() {
     let place = Place::new();
     let file = place.friend.beside("session");
@@ -85,8 +105,7 @@ fn s_client_resumes_a_session() {
         for _ in 0..2 {
             let mut talk = enter(&place, suite, &["-sess_in", file, "-sess_out", file]);
             talk.converse();
-            talk.say("K\n");
-            talk.note("KEYUPDATE");
+            update(&mut talk, "K\n");
             talk.converse();
             leave(talk, suite);
             let said = said_in_tls(&place.friend);

@@ -103,6 +103,21 @@ impl Talk {
         self.hear(&[answer.as_bytes(), body].concat());
     }
 
+    /// The same, with a word to the program itself in the middle of the command.
+    #[track_caller]
+    pub(super) fn echo_around(&mut self, word: impl FnOnce(&mut Talk)) {
+        let body = body(2_000);
+        let (first, rest) = body.split_at(16 * LINE);
+        // Its answer says that the first half was read, which a pipe carries in one piece.
+        let head = format!("{}ECHO\r\nSequence: e\r\nSize: {}\r\n\r\n", ping(0..1), body.len());
+        self.say([head.as_bytes(), first].concat());
+        self.hear(pong(0..1).as_bytes());
+        word(self);
+        self.say(rest);
+        let answer = format!("OK\r\nSequence: e\r\nSize: {}\r\n\r\n", body.len());
+        self.hear(&[answer.as_bytes(), &body].concat());
+    }
+
     /// Commands with answers in one record and in several, a long row of small ones, and many at once.
     #[track_caller]
     pub(super) fn converse(&mut self) {
@@ -162,10 +177,13 @@ fn pong(sequences: std::ops::Range<u32>) -> String {
     sequences.map(|sequence| format!("OK\r\nSequence: p{sequence}\r\nSize: 0\r\n\r\n")).collect()
 }
 
-/// Digits, in lines: no program takes one for a word to itself, as s_client takes a `Q`.
+/// Digits, in lines: no program takes one for a word to itself, as s_client takes a `Q`; gnutls-cli
+/// wants each word on a line of its own.
 pub(super) fn body(size: usize) -> Vec<u8> {
-    (0..size).map(|at| if at % 61 == 60 { b'\n' } else { b'0' + (at % 7) as u8 }).collect()
+    (0..size).map(|at| if at % LINE == LINE - 1 { b'\n' } else { b'0' + (at % 7) as u8 }).collect()
 }
+
+const LINE: usize = 61;
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
