@@ -59,9 +59,16 @@ impl Watcher {
         // Before it says that it stands: what is wanted may be gone.
         let mut found = self.look().await?;
         giver.give(stands(self.after)).await;
+        let mut told = self.after;
         loop {
             for change in &found.changes {
                 giver.give(part(change)).await;
+                told = change.version;
+            }
+            // Nothing of it was for this client. If it comes back it need not ask for what is long gone.
+            if found.up_to >= told.saturating_add(PASSED_OVER) {
+                giver.give(stands(found.up_to)).await;
+                told = found.up_to;
             }
             self.go_on_behind(found.up_to).await?;
             found = self.look().await?;
@@ -101,7 +108,7 @@ impl Watcher {
     }
 }
 
-/// The first part: each change behind this version will come.
+/// Each change behind this version will come: the first part, and one behind many changes that are others'.
 fn stands(after: Version) -> Reply {
     Reply { status: Ok(()), headers: vec![("Version".to_owned(), after.to_string())], body: Vec::new() }
 }
@@ -129,6 +136,9 @@ async fn pause() {
 /// takes them: a client may have a thousand watches. The store's answer costs less than to send one change.
 const AT_ONCE: usize = 16;
 const AT_ONCE_BYTES: usize = 4 * 1024;
+
+/// Changes that are passed over before the client is told so: a hundredth of what a store keeps by default.
+const PASSED_OVER: Version = 1_000;
 
 /// Milliseconds: by then the store's readers have done most of the 4,096 reads that may wait for them.
 const PAUSE: std::ops::Range<u64> = 20..60;

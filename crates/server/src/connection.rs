@@ -6,6 +6,7 @@ mod entering;
 mod judging;
 mod parting;
 mod pushing;
+mod who;
 
 use std::any::Any;
 use std::net::SocketAddr;
@@ -25,7 +26,7 @@ use tracing::error;
 
 use crate::alarms::{Alarm, Alarms};
 use crate::command::Command;
-use crate::handler::{Body, Handler, Peer, is_everybodys};
+use crate::handler::{Body, Handler, is_everybodys};
 use crate::inbox::{Address, Inbox};
 use crate::linger::Linger;
 use crate::outbox::Outbox;
@@ -36,6 +37,7 @@ use crate::tasks::{Right, Tasks};
 use crate::totals::{Kept, Short};
 
 pub(crate) use judging::Judge;
+use who::Who;
 
 /// One connection: its session, its socket, its user's state. Owns no buffer while it is idle.
 pub(crate) struct Connection<S> {
@@ -44,16 +46,17 @@ pub(crate) struct Connection<S> {
     outbox: Outbox,
     linger: Option<Box<Linger>>,
     tasks: Tasks,
-    peer: Option<Arc<Peer>>,
+    who: Who,
     state: Option<S>,
     waker: Waker,
-    remote: SocketAddr,
     /// Of the list that judged it last.
     generation: u32,
     /// What the worker's totals hold for it.
     kept: Kept,
     /// How far its handshake was when the worker asked last.
     progress: Progress,
+    /// Whether it counts among its entry's connections.
+    is_member: bool,
     /// Whether it was refused: the log and its source's account have that.
     is_refused: bool,
     /// Whether the log heard that it may not run what it asked for.
@@ -111,13 +114,13 @@ impl<S> Connection<S> {
             outbox: Outbox::default(),
             linger: None,
             tasks: Tasks::default(),
-            peer: None,
+            who: Who::from(remote),
             state: None,
             waker: Waker::noop().clone(),
-            remote,
             generation: 0,
             kept: Kept::default(),
             progress: Progress::Silent,
+            is_member: false,
             is_refused: false,
             is_forbidding_said: false,
         }
@@ -131,7 +134,7 @@ impl<S> Connection<S> {
         self.keep_to(at.judge, at.now);
         (io.unsent, io.place) = (self.outbox.unsent(), at.address.place as usize);
         let filled = self.fill(&mut io.wire, (io.unsent, io.room), cx); // 1 socket → wire
-        self.session.open(at.now, (at.judge.list, self.remote.ip()), io); // 2 wire → plain
+        self.session.open(at.now, (at.judge.list, self.who.address().ip()), io); // 2 wire → plain
         while let Some(event) = self.session.next(at.now, &mut io.plain, &mut io.replies) {
             self.dispatch(at, &event, &mut io.replies); // 3 plain → event → handler → replies
         }
@@ -190,7 +193,7 @@ impl<S> Connection<S> {
     where
         H: Handler<State = S>,
     {
-        let (Some(state), Some(peer)) = (&mut self.state, &self.peer) else { return };
+        let (Some(state), Some(peer)) = (&mut self.state, self.who.peer()) else { return };
         let name = head.name();
         let registered = handler.registered(name);
         if !peer.may(name, registered.as_ref()) {
@@ -213,7 +216,7 @@ impl<S> Connection<S> {
     ) where
         H: Handler<State = S>,
     {
-        let (Some(state), Some(peer)) = (&mut self.state, &self.peer) else { return };
+        let (Some(state), Some(peer)) = (&mut self.state, self.who.peer()) else { return };
         let (handler, name) = (at.handler, head.name());
         let registered = handler.registered(name);
         if !peer.may(name, registered.as_ref()) {
@@ -245,9 +248,7 @@ impl<S> Connection<S> {
             return Turn::Gone;
         }
         self.tasks.abort_all();
-        if let Some(peer) = self.peer.as_ref().filter(|_| self.linger.is_none()) {
-            at.judge.members.leave(peer.pin(), peer.number()); // its place is another's, however long it lingers
-        }
+        self.leave(at.judge.members); // its place is another's, however long it lingers
         let linger = self.linger.get_or_insert_with(|| {
             let until = at.now.instant + at.limits.linger;
             at.alarms.set(until, Alarm::Connection(at.address));

@@ -81,7 +81,7 @@ pub struct Refusal {
 /// Who is at the other end.
 #[derive(Clone, Debug)]
 pub struct Peer {
-    judged: Box<Judged>,
+    judged: Judged,
     address: SocketAddr,
     /// Its number among the members.
     number: u64,
@@ -90,7 +90,7 @@ pub struct Peer {
 }
 
 impl Peer {
-    pub(crate) fn new(judged: Box<Judged>, address: SocketAddr) -> Self {
+    pub(crate) fn new(judged: Judged, address: SocketAddr) -> Self {
         let until = judged.until();
         Peer { judged, address, number: 0, until }
     }

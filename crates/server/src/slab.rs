@@ -61,6 +61,14 @@ impl<T> Slab<T> {
         self.places.len()
     }
 
+    /// Everyone, and where they are.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Address, &T)> {
+        let places = (0..).zip(&self.places);
+        places.filter_map(|(place, Place { generation, tenant })| {
+            Some((Address { place, generation: *generation }, tenant.as_ref()?))
+        })
+    }
+
     /// The tenants of the places in `range`.
     pub(crate) fn range_mut(&mut self, range: std::ops::Range<usize>) -> impl Iterator<Item = &mut T> {
         let end = range.end.min(self.places.len());

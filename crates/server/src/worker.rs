@@ -28,7 +28,7 @@ use crate::doubles::Doubles;
 use crate::handler::Handler;
 use crate::handshakes::Handshakes;
 use crate::inbox::{Address, Inbox, Post};
-use crate::members::Members;
+use crate::members::{Members, excess};
 use crate::refusing::Refusing;
 use crate::rounds::Rounds;
 use crate::shortage::{Minute, Scarcity};
@@ -254,11 +254,15 @@ impl<H: Handler> Worker<H> {
         let (now, judge) = (now(), self.judge(trust));
         let places = slab.places();
         slab.range_mut(0..places).for_each(|connection| connection.keep_to(judge, now));
-        let is_first = self.judged.replace(trust.generation) != trust.generation;
-        if !(is_first && self.shared.members.all_judged(trust.generation, self.shared.workers)) {
-            return; // members of other workers may stand under another entry still
+        if self.judged.replace(trust.generation) == trust.generation {
+            return;
         }
-        for (member, most) in self.shared.members.excess(&trust.value) {
+        let named =
+            slab.iter().filter_map(|(address, connection)| connection.named(&self.inbox, address)).collect();
+        let Shared { members, workers, .. } = &*self.shared;
+        // Those of other workers may stand under another entry still.
+        let Some(named) = members.all_judged(trust.generation, *workers, named) else { return };
+        for (member, most) in excess(&trust.value, named) {
             let text = format!("its entry may have {most} connections now");
             member.inbox.post(Post::Close(member.address, Code::TooManyConnections, text));
         }

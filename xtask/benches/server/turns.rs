@@ -93,7 +93,7 @@ impl Bench {
         let (server, client) = &mut self.pairs[place];
         self.io.wire.space()[..said.len()].copy_from_slice(said);
         self.io.wire.filled(said.len());
-        self.io.place = place;
+        self.io.place = place * SAME; // all on one place of the table
         counted_turn(server, &self.list, &mut self.io);
         client.receive(&self.io.sealed);
         self.io.sealed.clear();
@@ -129,3 +129,6 @@ fn now() -> Now {
 
 /// Far more than a handshake has.
 const FLIGHTS: usize = 10;
+
+/// How far apart places are that share one of the table of AEAD contexts.
+const SAME: usize = 256;

@@ -137,6 +137,25 @@ fn each_watch_has_its_prefix() {
     });
 }
 
+/// Whoever watches what never changes is told how far it is: its From is never older than the history for that.
+#[test]
+fn a_watch_that_many_changes_do_not_concern_says_how_far_it_is() {
+    each(|mut client| {
+        client.watch("quiet", "WATCH mine", None);
+        client.watch("busy", "WATCH other", None);
+        assert_eq!((client.part("quiet"), client.part("busy")), ("at 0".to_owned(), "at 0".to_owned()));
+        for number in 1..=1_100 {
+            client.put("other", "", None);
+            assert_eq!(client.part("busy"), format!("{number} put other"), "and nothing between them");
+        }
+        client.put("mine", "", None);
+        let at = client.part("quiet");
+        let at: u64 = at.strip_prefix("at ").expect("how far it is").parse().unwrap();
+        assert!((1_000..=1_100).contains(&at), "{at}");
+        assert_eq!(client.part("quiet"), "1101 put mine");
+    });
+}
+
 /// The watch begins while others write: what it says it stands at is where its changes begin.
 #[test]
 fn nothing_is_lost_between_the_first_part_and_the_first_wait() {

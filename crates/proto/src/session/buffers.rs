@@ -120,8 +120,8 @@ pub struct Plain {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct TurnBounds {
     pub(super) room: Room,
-    /// Since when what an earlier turn left is there.
-    pub(super) left_since: Option<Instant>,
+    /// Of what an earlier turn left.
+    pub(super) left: Times,
     /// Commands that this turn has begun.
     pub(super) begun: usize,
 }
@@ -135,20 +135,34 @@ impl Plain {
     }
 }
 
-/// What is unfinished between turns: an incomplete record, and an incomplete head or commands that may not
-/// begin yet.
+/// What is unfinished between turns: an incomplete record, an incomplete head or commands that may not begin yet,
+/// and replies that came since.
 #[derive(Debug, Default)]
 pub(super) struct Leftovers {
     pub(super) wire: Vec<u8>,
     pub(super) plain: Vec<u8>,
+    pub(super) replies: Vec<u8>,
+    pub(super) times: Times,
+}
+
+/// When patience with what is unfinished began, or ends.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Times {
     /// Since when nothing more of it could be opened.
     pub(super) since: Option<Instant>,
+    /// When the head that is still incomplete began.
+    pub(super) head_began: Option<Instant>,
+    /// The `Timeout` of the command that may not begin, which runs while it waits.
+    pub(super) deadline: Option<Instant>,
+    /// Whether that has passed: the next turn that may say so does.
+    pub(super) is_overdue: bool,
 }
 
 impl Leftovers {
     /// Takes over what `io` still holds; none if that is nothing.
     pub(super) fn save(io: &mut Buffers, now: Instant) -> Option<Box<Leftovers>> {
-        let since = io.plain.turn.left_since.filter(|_| io.plain.bytes.is_empty()).unwrap_or(now);
+        let times = io.plain.turn.left;
+        let since = times.since.filter(|_| io.plain.bytes.is_empty()).or(Some(now));
         let plain = &io.plain.bytes[io.plain.at..];
         let wire = &io.wire.bytes[io.wire.start..io.wire.end];
         if plain.is_empty() && wire.is_empty() {
@@ -157,23 +171,35 @@ impl Leftovers {
         let mut left = io.plain.spares.take_leftovers();
         left.wire.extend_from_slice(wire);
         left.plain.extend_from_slice(plain);
-        left.since = Some(since);
+        left.times = Times { since, ..times };
         Some(left)
+    }
+
+    /// Puts it before what came since.
+    pub(super) fn put_back(&self, io: &mut Buffers) {
+        io.wire.put_back(&self.wire);
+        io.plain.bytes.extend_from_slice(&self.plain);
+        io.plain.turn.left = self.times;
+        io.replies.extend_from_slice(&self.replies);
     }
 
     pub(super) fn clear(&mut self) {
         self.wire.clear();
         self.plain.clear();
-        self.since = None;
+        self.replies.clear();
+        self.times = Times::default();
     }
 
-    /// Whether it has no more room than what is unfinished of one record and of one head, twice for how a `Vec` grows.
-    pub(super) fn is_usual(&self) -> bool {
-        self.wire.capacity() <= 2 * limits::RECORD && self.plain.capacity() <= 2 * limits::HEAD
-    }
-
-    pub(super) fn len(&self) -> usize {
+    /// Bytes of the peer's.
+    pub(super) fn came(&self) -> usize {
         self.wire.len() + self.plain.len()
+    }
+
+    /// Whether it has no more room than what is unfinished of one record and of one head, and a reply, twice for how a `Vec` grows.
+    pub(super) fn is_usual(&self) -> bool {
+        let rooms =
+            [(&self.wire, limits::RECORD), (&self.plain, limits::HEAD), (&self.replies, limits::HEAD)];
+        rooms.iter().all(|(bytes, usual)| bytes.capacity() <= 2 * usual)
     }
 }
 

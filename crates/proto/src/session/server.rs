@@ -39,13 +39,11 @@ pub struct ServerSession {
     phase: Phase,
     input: Input,
     scan: Scan,
-    /// What the peer sent and no turn could finish.
+    /// What no turn could finish yet.
     left: Option<Box<Leftovers>>,
     /// Commands begun and not answered, or answered and not yet taken by the socket.
     flights: Option<Box<Flights>>,
     flown: u32,
-    /// Replies that came between turns.
-    waiting: Vec<u8>,
     judged: Option<Box<Judged>>,
     /// Whether the peer was let in.
     is_known: bool,
@@ -53,20 +51,14 @@ pub struct ServerSession {
     held: Held,
     /// Why a part of an answer may not be written.
     held_parts: Held,
-    /// Its `Timeout`, which runs while it waits.
-    held_deadline: Option<Instant>,
-    /// Whether that has passed: the next turn that may say so does.
-    is_overdue: bool,
     /// Whether the driver was not to read in this turn.
     is_paused: bool,
     /// Bytes of the stream to the peer, sealed since the beginning.
     sealed: u64,
     /// Bytes of that which the socket has taken.
     sent: u64,
-    began: Instant,
+    /// When the peer was last not idle. Until its greeting: when it came.
     active: Instant,
-    /// When the head that is still incomplete began.
-    head_began: Option<Instant>,
     ended: Option<Box<Disconnect>>,
 }
 
@@ -162,19 +154,14 @@ impl ServerSession {
             left: None,
             flights: None,
             flown: 0,
-            waiting: Vec::new(),
             judged: None,
             is_known: false,
             held: Held::No,
             held_parts: Held::No,
-            held_deadline: None,
-            is_overdue: false,
             is_paused: false,
             sealed: 0,
             sent: 0,
-            began: now.instant,
             active: now.instant,
-            head_began: None,
             ended: None,
         }
     }
@@ -192,13 +179,10 @@ impl ServerSession {
         (self.held, self.held_parts) = (Held::No, Held::No);
         // A command whose body is on its way is of the turn in which it may end.
         let begun = usize::from(matches!(self.phase, Phase::Receiving(_)));
-        io.plain.turn = TurnBounds { room: io.room, left_since: None, begun };
+        io.plain.turn = TurnBounds { room: io.room, begun, ..TurnBounds::default() };
         // Taken whole: an idle connection owns no buffer.
-        io.replies.append(&mut std::mem::take(&mut self.waiting));
         if let Some(left) = self.left.take() {
-            io.plain.turn.left_since = left.since;
-            io.wire.put_back(&left.wire);
-            io.plain.bytes.extend_from_slice(&left.plain);
+            left.put_back(io);
             io.plain.spares.give_leftovers(left);
         }
         let opened = match self.phase {

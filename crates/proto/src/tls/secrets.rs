@@ -178,3 +178,50 @@ const KEY: usize = 32;
 
 /// RFC 8446 5.3: the larger of 8 and N_MIN, which is 12 in all three suites (RFC 5116 5.1, RFC 8439 2.8).
 const IV: usize = 12;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bytes(hex: u128) -> [u8; 16] {
+        hex.to_be_bytes()
+    }
+
+    /// RFC 8448 section 3: the server's first application traffic secret, and what follows from it.
+    #[test]
+    fn key_and_iv_are_those_of_rfc_8448_and_each_counts() {
+        let secret = [
+            bytes(0xa11a_f9f0_5531_f856_ad47_116b_45a9_5032),
+            bytes(0x8204_b4f4_4bfb_6b3a_4b4f_1f3f_cb63_1643),
+        ];
+        let (suite, key) = (Suite::Aes128Gcm, bytes(0x9f02_283b_6c9c_07ef_c26b_b9f2_ac92_e356));
+        let iv = &bytes(0xcf78_2b88_dd83_549a_adf1_e984)[4..];
+        let direction = Direction::new(suite, &secret.concat()).unwrap();
+        assert!(direction.equals(suite, &key, iv));
+        for byte in 0..key.len() {
+            let mut other = key;
+            other[byte] ^= 1;
+            assert!(!direction.equals(suite, &other, iv));
+        }
+        for byte in 0..iv.len() {
+            let mut other = iv.to_vec();
+            other[byte] ^= 1;
+            assert!(!direction.equals(suite, &key, &other));
+        }
+        assert!(!direction.equals(suite, &key[..15], iv) && !direction.equals(suite, &key, &iv[..11]));
+    }
+
+    #[test]
+    fn a_secret_has_the_length_of_its_suites_hash() {
+        for (suite, right) in [(Suite::Aes128Gcm, 32), (Suite::ChaCha20Poly1305, 32), (Suite::Aes256Gcm, 48)]
+        {
+            for length in [0, 31, 32, 33, 47, 48, 49, 64] {
+                assert_eq!(
+                    Direction::new(suite, &vec![1; length]).is_ok(),
+                    length == right,
+                    "{suite:?}: {length}"
+                );
+            }
+        }
+    }
+}

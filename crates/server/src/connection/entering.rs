@@ -8,9 +8,8 @@ use pinwire_proto::limits::Limits;
 use pinwire_proto::trust::Entry;
 use tracing::debug;
 
-use super::{Connection, Station, unpanicked};
+use super::{Connection, Station, Who, unpanicked};
 use crate::handler::{Handler, Peer, Refusal};
-use crate::members::Member;
 use crate::refusing::Why;
 
 impl<S> Connection<S> {
@@ -19,7 +18,7 @@ impl<S> Connection<S> {
         H: Handler<State = S>,
     {
         let Some(judged) = self.session.take_judged() else { return };
-        let peer = Peer::new(judged, self.remote);
+        let peer = Peer::new(*judged, self.who.address());
         // Whoever is not let in yet takes nobody's place: `Limits::handshakes` bounds those.
         let is_full = at.connections.fetch_add(1, Ordering::Relaxed) >= at.limits.connections;
         let taken = match is_full {
@@ -31,12 +30,13 @@ impl<S> Connection<S> {
         }
         match taken {
             Ok((peer, state)) => {
-                let peer = self.peer.insert(Arc::new(peer));
-                self.state = Some(state);
-                at.judge.mention_others(peer);
+                // First: whatever panics behind this, it is given back what it took.
+                let peer = Arc::new(peer);
+                (self.who, self.state, self.is_member) = (Who::Peer(Arc::clone(&peer)), Some(state), true);
+                at.judge.mention_others(&peer);
                 at.counts.admitted.one();
-                at.refusing.admitted(at.now.instant, self.remote);
-                debug!(peer = %self.remote, name = peer.name(), pin = %peer.pin(), "connected");
+                at.refusing.admitted(at.now.instant, peer.address());
+                debug!(peer = %peer.address(), name = peer.name(), pin = %peer.pin(), "connected");
                 self.session.admit(replies);
             }
             Err(refusal) => self.refuse(at, &Why::NotTaken(&refusal), replies),
@@ -48,18 +48,17 @@ impl<S> Connection<S> {
     where
         H: Handler<State = S>,
     {
-        let member = Member { inbox: Arc::clone(at.inbox), address: at.address };
-        let number = at.judge.members.join(peer.entry(), member).ok_or_else(|| crowded(peer.entry()))?;
+        let number = at.judge.members.join(peer.entry()).ok_or_else(|| crowded(peer.entry()))?;
         let peer = peer.numbered(number);
         let taken = unpanicked(|| at.handler.connect(&peer)).unwrap_or_else(|| Err(broke()));
         if taken.is_err() {
-            at.judge.members.leave(peer.pin(), number);
+            at.judge.members.leave(peer.pin());
         }
         taken.map(|state| (peer, state))
     }
 
     pub(super) fn refuse<H>(&mut self, at: &Station<'_, H>, why: &Why<'_>, replies: &mut Vec<u8>) {
-        let text = at.refusing.refuse(at.now, self.remote, why);
+        let text = at.refusing.refuse(at.now, self.who.address(), why);
         self.is_refused = true;
         self.session.refuse(why.code(), &text, replies);
     }

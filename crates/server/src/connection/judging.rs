@@ -8,10 +8,11 @@ use pinwire_proto::session::{Now, ReplyTo};
 use pinwire_proto::trust::{Entry, Refusal, TrustList, judge_again};
 use tracing::warn;
 
-use super::Connection;
+use super::{Connection, Who};
 use crate::doubles::Doubles;
 use crate::handler::{Peer, Registered};
-use crate::members::Members;
+use crate::inbox::{Address, Inbox};
+use crate::members::{Member, Members};
 
 /// What judges connections: a worker's copy of the list.
 #[derive(Clone, Copy)]
@@ -34,16 +35,23 @@ impl<S> Connection<S> {
     /// Judges again whom another list judged, or whose time has come: its entry's `expires`, or its certificate's
     /// notAfter. One that is in its handshake will be judged at its end.
     pub(crate) fn keep_to(&mut self, judge: Judge<'_>, now: Now) {
-        let is_over = self.peer.as_ref().is_some_and(|peer| peer.until() <= now.unix);
+        let is_over = self.who.peer().is_some_and(|peer| peer.until() <= now.unix);
         if is_over || self.generation != judge.generation {
             self.generation = judge.generation;
             self.judge_again(judge, now);
         }
     }
 
+    /// Itself, if its entry bounds how many connections it has.
+    pub(crate) fn named(&self, inbox: &Arc<Inbox>, address: Address) -> Option<Member> {
+        let is_staying = self.is_member && self.session.ended().is_none();
+        let peer = self.who.peer().filter(|peer| is_staying && peer.entry().connections.is_some())?;
+        Some(Member { pin: *peer.pin(), number: peer.number(), inbox: Arc::clone(inbox), address })
+    }
+
     fn judge_again(&mut self, judge: Judge<'_>, now: Now) {
-        let Some(peer) = self.peer.as_ref().filter(|_| self.session.ended().is_none()) else { return };
-        match judge_again(judge.list, peer.judged(), self.remote.ip(), now.unix) {
+        let Some(peer) = self.who.peer().filter(|_| self.session.ended().is_none()) else { return };
+        match judge_again(judge.list, peer.judged(), peer.address().ip(), now.unix) {
             Ok(entry) if entry == peer.judged().entry => {}
             Ok(entry) => self.belong(&entry, judge),
             Err(Refusal { code, text, .. }) => {
@@ -56,11 +64,11 @@ impl<S> Connection<S> {
 
     /// From now on `entry` is its own: what it has under way and may not run any more ends.
     fn belong(&mut self, entry: &Arc<Entry>, judge: Judge<'_>) {
-        let Some(peer) = &mut self.peer else { return };
+        let Some(peer) = self.who.peer() else { return };
         self.is_forbidding_said = false;
         judge.mention_others(peer);
-        judge.members.change(peer.pin(), &entry.pin, peer.number());
-        *peer = Arc::new(Peer::clone(peer).under(Arc::clone(entry)));
+        judge.members.change(peer.pin(), &entry.pin);
+        self.who = Who::Peer(Arc::new(Peer::clone(peer).under(Arc::clone(entry))));
         for to in self.tasks.not_permitted(entry) {
             self.mention_forbidden(None);
             self.forbid(&to);
@@ -71,9 +79,9 @@ impl<S> Connection<S> {
     /// client's to fill. What is not `registered` is not named, for the client chose the word.
     pub(super) fn mention_forbidden(&mut self, registered: Option<&Registered<'_>>) {
         if !mem::replace(&mut self.is_forbidding_said, true) {
-            let (name, code) = (self.peer.as_ref().and_then(|peer| peer.name()), Code::NotPermitted);
+            let (name, code) = (self.who.name(), Code::NotPermitted);
             let command = registered.map(|registered| registered.name);
-            warn!(peer = %self.remote, name, %code, command, "refused a command");
+            warn!(peer = %self.who.address(), name, %code, command, "refused a command");
         }
     }
 

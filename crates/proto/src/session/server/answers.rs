@@ -1,5 +1,7 @@
 //! What the driver says to a peer and to its commands.
 
+use std::mem;
+
 use super::coming::Skipped;
 use super::{Phase, ServerSession};
 use crate::code::Code;
@@ -154,10 +156,10 @@ impl ServerSession {
 
     /// An answer that comes between turns; the driver sees to it that a turn follows.
     pub fn between_turns<R>(&mut self, answer: impl FnOnce(&mut Self, &mut Vec<u8>) -> R) -> R {
-        let mut waiting = std::mem::take(&mut self.waiting);
-        let result = answer(self, &mut waiting);
-        if !self.is_closed() {
-            self.waiting = waiting;
+        let mut replies = self.left.as_mut().map(|left| mem::take(&mut left.replies)).unwrap_or_default();
+        let result = answer(self, &mut replies);
+        if !replies.is_empty() && !self.is_closed() {
+            self.left.get_or_insert_default().replies = replies;
         }
         result
     }

@@ -49,7 +49,7 @@ impl ServerSession {
             self.count(|tally| tally.errors.one(code));
         }
         self.close_with(code, text, &mut replies);
-        self.waiting = replies;
+        self.left.get_or_insert_default().replies = replies;
     }
 
     /// Every begun command with a sequence gets its final answer: the closing code, its outcome unknown.
@@ -62,15 +62,14 @@ impl ServerSession {
     }
 
     pub(super) fn closing(&mut self, code: Code, text: &str) {
-        (self.phase, self.held_deadline) = (Phase::Closing, None);
+        self.phase = Phase::Closing;
         self.ended = Some(Box::new(Disconnect::Closed { code, text: text.to_owned() }));
     }
 
     pub(super) fn end(&mut self, why: Disconnect) {
-        (self.phase, self.held_deadline) = (Phase::Closed, None);
+        self.phase = Phase::Closed;
         self.flights = None;
         self.left = None;
-        self.waiting = Vec::new();
         self.ended.get_or_insert(Box::new(why));
     }
 
@@ -172,6 +171,14 @@ impl ServerSession {
 
     /// What a turn leaves to the next one: what is unfinished, and nothing else.
     pub(super) fn keep(&mut self, now: Now, io: &mut Buffers) {
+        if self.held == Held::No && self.is_shut_out(io.room) {
+            self.held = Held::Room;
+        }
+        // While the server itself does not read, or nothing comes, no head is late.
+        let is_begun = matches!(self.phase, Phase::Ready) && self.scan != Scan::default();
+        let is_read = self.input == Input::Open && self.held == Held::No && !self.is_saturated(0);
+        let head_began = io.plain.turn.left.head_began.unwrap_or(now.instant);
+        io.plain.turn.left.head_began = (is_begun && is_read).then_some(head_began);
         self.left = match self.phase {
             Phase::Closed => {
                 io.contexts.clear(io.place); // nothing more is opened or sealed
@@ -179,16 +186,6 @@ impl ServerSession {
             }
             _ => Leftovers::save(io, now.instant),
         };
-        if self.held == Held::No && self.is_shut_out(io.room) {
-            self.held = Held::Room;
-        }
-        // While the server itself does not read, or nothing comes, no head is late.
-        let is_begun = matches!(self.phase, Phase::Ready) && self.scan != Scan::default();
-        let is_read = self.input == Input::Open && self.held == Held::No && !self.is_saturated(0);
-        match is_begun && is_read {
-            true => _ = self.head_began.get_or_insert(now.instant),
-            false => self.head_began = None,
-        }
         let receiving = self.receiving();
         // Whoever waited for an answer until now was not idle.
         if let Some(flights) = &mut self.flights

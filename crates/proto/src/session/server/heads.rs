@@ -36,20 +36,20 @@ impl ServerSession {
                 return Found::Nothing;
             }
         };
-        self.head_began = None;
+        turn.left.head_began = None;
         turn.begun += 1;
         // It owes nothing, and takes back what is owed: only what cannot be sent keeps it waiting.
         if head.name().eq_ignore_ascii_case("CANCEL") {
             return self.cancel(now, &head, length, replies);
         }
-        let waited = self.held_deadline.take();
-        if std::mem::take(&mut self.is_overdue) || is_past(waited, now) {
+        let waited = turn.left.deadline.take();
+        if std::mem::take(&mut turn.left.is_overdue) || is_past(waited, now) {
             return self.begin(now, (head, length, Some(now.instant)), spares, replies); // only to be told so
         }
         let deadline = waited.or_else(|| deadline(&head, now, &self.limits));
         self.held = self.hold_command(turn, replies.len(), &head);
         if self.held != Held::No {
-            self.held_deadline = deadline;
+            turn.left.deadline = deadline;
             return Found::Nothing; // it waits, and so does the reading of what follows it
         }
         self.begin(now, (head, length, deadline), spares, replies)

@@ -64,7 +64,7 @@ impl ServerSession {
     }
 
     /// Whether the peer is in, and nothing has ended the connection.
-    fn is_serving(&self) -> bool {
+    pub(super) fn is_serving(&self) -> bool {
         matches!(self.phase, Phase::Ready | Phase::Receiving(_) | Phase::Discarding(_))
     }
 
@@ -126,7 +126,7 @@ impl ServerSession {
 
     /// Bytes of replies that wait between turns, or are reserved. What is sealed is the driver's.
     pub fn kept_out(&self) -> usize {
-        self.waiting.len() + self.owed()
+        self.replies().len() + self.owed()
     }
 
     /// Bytes that have come and are not complete, or may not begin yet.
@@ -135,7 +135,7 @@ impl ServerSession {
             Phase::Receiving(coming) => coming.kept(),
             _ => 0,
         };
-        body + self.left.as_deref().map_or(0, Leftovers::len)
+        body + self.left.as_deref().map_or(0, Leftovers::came)
     }
 
     /// The most that the answer to `to` may have.

@@ -7,6 +7,7 @@ use super::holding::Held;
 use super::{Disconnect, Input, NO_ROOM, Phase, ServerSession};
 use crate::code::Code;
 use crate::session::Now;
+use crate::session::buffers::Times;
 use crate::trust::Judged;
 
 impl ServerSession {
@@ -40,12 +41,21 @@ impl ServerSession {
 
     /// Whether nothing of the peer's is kept: no bytes, no flights, no replies. So it is while idle.
     pub fn owns_nothing(&self) -> bool {
-        self.left.is_none() && self.flights.is_none() && self.waiting.capacity() == 0
+        self.left.is_none() && self.flights.is_none()
     }
 
     /// Whether replies came between turns.
     pub fn has_waiting(&self) -> bool {
-        !self.waiting.is_empty()
+        !self.replies().is_empty()
+    }
+
+    pub(super) fn replies(&self) -> &[u8] {
+        self.left.as_ref().map_or(&[], |left| &left.replies)
+    }
+
+    /// Of what no turn could finish.
+    fn times(&self) -> Times {
+        self.left.as_ref().map_or(Times::default(), |left| left.times)
     }
 
     /// Whether a session of an earlier connection was resumed.
@@ -83,7 +93,12 @@ impl ServerSession {
 
     /// The moment at which patience ends, if nothing happens before.
     pub fn deadline(&self) -> Option<Instant> {
-        [self.patience(), self.body_deadline(), self.held_deadline].into_iter().flatten().min()
+        [self.patience(), self.body_deadline(), self.held_deadline()].into_iter().flatten().min()
+    }
+
+    /// The `Timeout` of the command that may not begin yet.
+    fn held_deadline(&self) -> Option<Instant> {
+        self.times().deadline.filter(|_| self.is_serving())
     }
 
     /// The `Timeout` of the command whose body is on its way: no handler knows of it yet.
@@ -96,9 +111,9 @@ impl ServerSession {
 
     pub(super) fn patience(&self) -> Option<Instant> {
         let in_flight = self.flights.as_ref().map_or(0, |flights| flights.in_flight());
-        match (&self.phase, self.head_began) {
+        match (&self.phase, self.times().head_began) {
             (Phase::Handshake | Phase::Connecting | Phase::Refusing(_), _) => {
-                Some(self.began + self.limits.handshake)
+                Some(self.active + self.limits.handshake)
             }
             (Phase::Closing | Phase::Closed, _) => None,
             // A saturated connection is a slow reader's, and the driver's to judge.
@@ -121,17 +136,16 @@ impl ServerSession {
     /// follows, if anything was said.
     pub fn press(&mut self, now: Now) -> bool {
         let limits = Arc::clone(&self.limits);
-        let is_slow = match (&self.phase, self.head_began) {
+        let times = self.times();
+        let is_slow = match (&self.phase, times.head_began) {
             (Phase::Receiving(coming), _) => {
                 !coming.is_complete() && coming.pace.is_slow(now.instant, limits.pressed)
             }
             (Phase::Ready, Some(began)) => now.instant > began + limits.pressed.min(limits.head),
             // A record that is not complete.
-            (Phase::Ready, None) if self.held == Held::No && self.input == Input::Open => self
-                .left
-                .as_ref()
-                .and_then(|left| left.since)
-                .is_some_and(|since| now.instant > since + limits.pressed),
+            (Phase::Ready, None) if self.held == Held::No && self.input == Input::Open => {
+                times.since.is_some_and(|since| now.instant > since + limits.pressed)
+            }
             _ => false,
         };
         if is_slow {
@@ -153,12 +167,15 @@ impl ServerSession {
             self.between_turns(|session, replies| session.refuse_body(Code::TimedOut, "", replies));
             return true;
         }
-        if self.held_deadline.is_some_and(|deadline| deadline <= now.instant) {
-            (self.held_deadline, self.is_overdue) = (None, true);
+        if self.held_deadline().is_some_and(|deadline| deadline <= now.instant) {
+            if let Some(left) = &mut self.left {
+                (left.times.deadline, left.times.is_overdue) = (None, true);
+            }
             return true;
         }
         let limits = Arc::clone(&self.limits);
-        self.between_turns(|session, replies| match (&session.phase, session.head_began) {
+        let head_began = self.times().head_began;
+        self.between_turns(|session, replies| match (&session.phase, head_began) {
             (Phase::Handshake | Phase::Connecting | Phase::Refusing(_), _) => {
                 session.end(Disconnect::HandshakeTimeout);
             }

@@ -178,7 +178,7 @@ fn no_sequence_number_comes_again() {
     story.is_silent(b"");
 }
 
-/// 5.4: "any number of zero-valued bytes" may follow the type.
+/// 5.4: "An arbitrary-length run of zero-valued bytes may appear in the cleartext after the type field."
 #[test]
 fn padding_is_taken_away() {
     for suite in SUITES {
