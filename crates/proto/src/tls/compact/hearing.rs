@@ -101,8 +101,9 @@ struct Message<'r> {
 }
 
 impl<'r> Message<'r> {
-    /// RFC 8446 5.1 lets messages be fragmented across records. No implementation cuts a KeyUpdate's five bytes or a
-    /// ticket, and nothing is kept here to put pieces together in: whoever does it is refused.
+    /// RFC 8446 5.1 lets messages be fragmented across records. No implementation cuts a KeyUpdate's five bytes, and a
+    /// ticket only one that was told to send records shorter than its tickets (OpenSSL's `-max_send_frag`). Nothing is
+    /// kept here to put pieces together in: whoever does it is refused.
     fn first(content: &'r [u8]) -> Result<Self, Fault> {
         let whole = || {
             let (&[kind, high, middle, low], rest) = content.split_first_chunk()?;
