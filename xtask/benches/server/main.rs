@@ -18,6 +18,8 @@ mod guards;
 #[cfg(target_os = "linux")]
 mod hog;
 #[cfg(target_os = "linux")]
+mod layers;
+#[cfg(target_os = "linux")]
 mod machine;
 #[cfg(target_os = "linux")]
 mod measure;
@@ -46,6 +48,7 @@ fn main() -> ExitCode {
         _ if words.contains(&"--bench") && words.contains(&"guards") => guards::guards(&words),
         ["documents", "--bench"] | ["--bench", "documents"] => documents::bench(),
         _ if words.contains(&"--bench") && words.contains(&"fairness") => fairness::bench(&words),
+        _ if words.contains(&"--bench") && words.contains(&"layers") => layers::bench(&words),
         _ if words.contains(&"--bench") && words.contains(&"trust") => trust::bench(&words),
         _ if words.contains(&"--bench") && words.contains(&"storm") => storm::bench(&words),
         // Cargo says --bench where it benches, and not where it tests.
@@ -103,6 +106,7 @@ fn smoke() -> Result<(), String> {
         None => {
             documents::smoke()?;
             fairness::smoke()?;
+            layers::smoke()?;
             storm::smoke()?;
             println!("smoke test ... ok");
             Ok(())
