@@ -7,63 +7,94 @@ use std::process::{Command, Stdio};
 
 use crate::child::words;
 
-/// The classes, in the order of the table.
-pub(super) const CLASSES: [&str; 11] = [
+/// Where a sample was taken.
+#[derive(Clone, Copy)]
+enum Class {
+    Send,
+    Receive,
+    Epoll,
+    Preempted,
+    Kernel,
+    Aead,
+    Keys,
+    Records,
+    Session,
+    Server,
+    Tokio,
+    Libc,
+    Other,
+}
+
+/// As the table calls them, in the order of [`Class`].
+pub(super) const CLASSES: [&str; 13] = [
     "kernel: send",
     "kernel: receive",
     "kernel: epoll",
+    "kernel: another had the processor",
     "kernel: other",
     "AEAD",
+    "AEAD: making and wiping its contexts",
     "record layer",
     "session and wire",
     "server",
     "tokio",
-    "copies, allocator, clock",
-    "user: other",
+    "libc: copies, allocator, clock, calls",
+    "other",
 ];
 
-/// Of the kernel's frames: the innermost that has such a name decides.
-const KERNEL: [(&str, usize); 9] = [
-    ("sys_sendto", 0),
-    ("sys_sendmsg", 0),
-    ("sys_write", 0),
-    ("sys_recvfrom", 1),
-    ("sys_recvmsg", 1),
-    ("sys_read", 1),
-    ("sys_epoll", 2),
-    ("do_epoll", 2),
-    ("ep_poll", 2),
+/// Of the kernel's frames the innermost that has such a name decides.
+const KERNEL: [(&str, Class); 10] = [
+    ("sys_sendto", Class::Send),
+    ("sys_sendmsg", Class::Send),
+    ("sys_write", Class::Send),
+    ("sys_recvfrom", Class::Receive),
+    ("sys_recvmsg", Class::Receive),
+    ("sys_read", Class::Receive),
+    ("sys_epoll", Class::Epoll),
+    ("do_epoll", Class::Epoll),
+    ("ep_poll", Class::Epoll),
+    ("exit_to_user_mode", Class::Preempted),
 ];
-const KERNEL_OTHER: usize = 3;
 
-/// Of the program's innermost function: the first of these that its name begins with. In a load all of the TLS library
-/// that runs is its AEAD.
-const USER: [(&str, usize); 21] = [
-    ("aws_lc", 4),
-    ("aes", 4),
-    ("gcm_", 4),
-    ("pinwire_proto::tls", 5),
-    ("rustls", 5),
-    ("pinwire_proto", 6),
-    ("pinwire_server", 7),
-    ("server::", 7),
-    ("tokio", 8),
-    ("mio", 8),
-    ("__mem", 9),
-    ("mem", 9),
-    ("malloc", 9),
-    ("_int_", 9),
-    ("cfree", 9),
-    ("free", 9),
-    ("realloc", 9),
-    ("unlink_chunk", 9),
-    ("__rust", 9),
-    ("__vdso_clock", 9),
-    ("clock_gettime", 9),
+/// Of the program's innermost function: the first of these that its name begins with. Of C's names the more special
+/// come first.
+const USER: [(&str, Class); 32] = [
+    ("EVP_AEAD_CTX_init", Class::Keys),
+    ("EVP_AEAD_CTX_cleanup", Class::Keys),
+    ("EVP_AEAD_CTX_zero", Class::Keys),
+    ("CRYPTO_gcm128_init", Class::Keys),
+    ("CRYPTO_ghash_init", Class::Keys),
+    ("OPENSSL_", Class::Keys),
+    ("aead_aes_gcm_init", Class::Keys),
+    ("aes_hw_set", Class::Keys),
+    ("gcm_init", Class::Keys),
+    ("EVP_AEAD", Class::Aead),
+    ("CRYPTO_", Class::Aead),
+    ("aead_", Class::Aead),
+    ("aes", Class::Aead),
+    ("gcm_", Class::Aead),
+    ("skip_iv_len", Class::Aead),
+    ("pinwire_proto::tls", Class::Records),
+    ("rustls", Class::Records),
+    ("pinwire_proto", Class::Session),
+    ("pinwire_server", Class::Server),
+    ("server::", Class::Server),
+    ("tokio", Class::Tokio),
+    ("mio", Class::Tokio),
+    ("mem", Class::Libc),
+    ("malloc", Class::Libc),
+    ("int_", Class::Libc),
+    ("cfree", Class::Libc),
+    ("realloc", Class::Libc),
+    ("libc_", Class::Libc),
+    ("vdso_", Class::Libc),
+    ("send", Class::Libc),
+    ("clock_", Class::Libc),
+    ("epoll_", Class::Libc),
 ];
-const USER_OTHER: usize = 10;
 
 /// How many samples each class had.
+#[derive(Default)]
 pub(super) struct Profile([usize; CLASSES.len()]);
 
 impl Profile {
@@ -107,11 +138,11 @@ impl Samples {
         let mut perf = Command::new("perf");
         perf.args(["script", "--fields", "ip,sym", "-i"]).arg(&self.0).stderr(Stdio::null());
         let said = words(perf.output())?;
-        let mut profile = Profile([0; CLASSES.len()]);
+        let mut profile = Profile::default();
         // A sample is a line a frame, the innermost first, and an empty line.
         for sample in String::from_utf8_lossy(&said.stdout).split("\n\n") {
             if let Some(class) = class(sample) {
-                profile.0[class] += 1;
+                profile.0[class as usize] += 1;
             }
         }
         if profile.samples() == 0 { Err("perf took no sample".to_owned()) } else { Ok(profile) }
@@ -124,17 +155,28 @@ impl Drop for Samples {
     }
 }
 
-fn class(sample: &str) -> Option<usize> {
+fn class(sample: &str) -> Option<Class> {
     let mut frames = sample.lines().filter_map(|line| line.trim().split_once(' ')).peekable();
     let (address, name) = *frames.peek()?;
     if !is_kernel(address) {
-        let name = name.trim_start_matches(['<', '&', '_']);
-        let found = USER.iter().find(|(prefix, _)| name.starts_with(prefix.trim_start_matches('_')));
-        return Some(found.map_or(USER_OTHER, |(_, class)| *class));
+        let found = USER.iter().find(|(beginning, _)| plain(name).starts_with(beginning));
+        let unknown = if name.starts_with("aws_lc") { Class::Aead } else { Class::Other };
+        return Some(found.map_or(unknown, |(_, class)| *class));
     }
     let kernel = frames.take_while(|(address, _)| is_kernel(address));
     let named = |name: &str| KERNEL.iter().find(|(part, _)| name.contains(part)).map(|(_, class)| *class);
-    Some(kernel.filter_map(|(_, name)| named(name)).next().unwrap_or(KERNEL_OTHER))
+    Some(kernel.filter_map(|(_, name)| named(name)).next().unwrap_or(Class::Kernel))
+}
+
+/// A name without the marks of Rust's types and C's underscores, and one of the TLS library's without its version.
+fn plain(name: &str) -> &str {
+    let name = name.trim_start_matches(['<', '&', '_']);
+    match name.strip_prefix("aws_lc_") {
+        Some(rest) if rest.starts_with(|first: char| first.is_ascii_digit()) => {
+            rest.trim_start_matches(|c: char| c == '_' || c.is_ascii_digit())
+        }
+        _ => name,
+    }
 }
 
 /// The upper half of the addresses is the kernel's, on every 64-bit machine of ours.

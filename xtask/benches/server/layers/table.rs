@@ -50,7 +50,8 @@ pub(super) fn table(columns: &[(&Column, Figures)]) -> Result<String, String> {
     Ok(table)
 }
 
-/// A table a load, if there are profiles: where the processor's time of each server went.
+/// A table a load, if there are profiles: where the processor's time of each server went, as parts
+/// of its median cost.
 pub(super) fn profiles(columns: &[(&Column, Figures)]) -> Result<String, String> {
     columns.iter().filter(|(_, figures)| !figures.profiles.is_empty()).map(profile).collect()
 }
@@ -67,11 +68,11 @@ fn profile((column, figures): &(&Column, Figures)) -> Result<String, String> {
     let costs = [rustls?.median, compact?.median, clear?.median];
     let names = ORDER.map(|records| format!(" {} |", records.name())).concat();
     let mut table =
-        format!("\n| {}: µs a request, share |{names}\n| --- |{}\n", column.name, " ---: |".repeat(3));
+        format!("\n| {}: ns a request, share |{names}\n| --- |{}\n", column.name, " ---: |".repeat(3));
     for (class, name) in CLASSES.iter().enumerate() {
         let cell = |(profile, cost): (&&Profile, &f64)| {
             let share = profile.share(class);
-            format!(" {} ({:.1} %) |", number(share * cost), share * 100.0)
+            format!(" {} ({:.1} %) |", number(share * cost * 1_000.0), share * 100.0)
         };
         table += &format!("| {name} |{}\n", profiles.iter().zip(&costs).map(cell).collect::<String>());
     }
