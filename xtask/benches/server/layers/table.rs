@@ -158,7 +158,7 @@ impl fmt::Display for Known {
 
 /// How many of `count` figures, least and most, may be left off so that the true median still lies between the others 95
 /// of 100 times: each figure is above it as a coin falls, so that the number above is binomial. None of fewer than six.
-fn left_off(count: usize) -> Option<usize> {
+pub(super) fn left_off(count: usize) -> Option<usize> {
     let (mut off, mut tail) = (0, 0.0);
     let mut term = 0.5_f64.powi(i32::try_from(count).ok()?);
     loop {
