@@ -145,7 +145,13 @@ impl Samples {
                 profile.0[class as usize] += 1;
             }
         }
-        if profile.samples() == 0 { Err("perf took no sample".to_owned()) } else { Ok(profile) }
+        let of_kernel: usize = profile.0[..=Class::Kernel as usize].iter().sum();
+        match (profile.samples(), of_kernel) {
+            (0, _) => Err("perf took no sample".to_owned()),
+            // The shares would be of the program's own time alone.
+            (_, 0) => Err("perf may not look into the kernel here (kernel.perf_event_paranoid)".to_owned()),
+            _ => Ok(profile),
+        }
     }
 }
 
