@@ -21,6 +21,7 @@ usage: cargo xtask ci [--allow-dirty]   all that CI checks; --allow-dirty packag
        cargo xtask bench idle           what an idle connection costs the program in memory
        cargo xtask bench documents      durable PUTs a second, and what a GET costs the server
        cargo xtask bench fairness       how long others wait beside a connection that asks for much
+       cargo xtask bench layers         a request over each record layer, and without one
        cargo xtask bench storm          what clients feel of 2,000 connections a second of strangers
        cargo xtask bench trust          how long a removal takes to cut 5,000 of 10,000 busy connections
        cargo xtask guards [--print]     instructions, allocations and system calls, against what is committed

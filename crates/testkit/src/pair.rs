@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use pinwire_proto::identity::Identity;
 use pinwire_proto::limits::Limits;
 use pinwire_proto::session::{ClientSession, Now, ServerSession};
-use pinwire_proto::tls::{ClientTls, Layer, RecordLayer, ServerTls, Tickets};
+use pinwire_proto::tls::{ClientTls, RecordLayer, ServerTls, Tickets};
 use pinwire_proto::trust::{Pin, Sha1, TrustList};
 
 use crate::certificates;
@@ -121,14 +121,16 @@ impl Setup {
     /// The server's end alone, without TLS, for stories that bring their own client.
     pub fn clear_server(&self) -> ServerEnd {
         let certificate = self.client.as_ref().map(|client| client.chain()[0].to_vec());
-        let layer = Layer::clear(certificate);
-        let session = ServerSession::over(layer, Arc::new(self.limits.clone()), self.now);
-        ServerEnd::new(session, self.list.clone())
+        self.server_of(|tls| tls.in_the_clear(certificate))
     }
 
     fn tls_server(&self) -> ServerEnd {
+        self.server_of(|tls| tls.record_layer(self.layer))
+    }
+
+    fn server_of(&self, layer: impl FnOnce(ServerTls) -> ServerTls) -> ServerEnd {
         let tls = ServerTls::new(&self.server, self.tickets.clone()).expect("a configuration of ours");
-        let tls = tls.record_layer(self.layer);
+        let tls = layer(tls);
         let limits = Arc::new(self.limits.clone());
         let session = ServerSession::new(&tls, limits, self.now).expect("a configuration of ours");
         ServerEnd::new(session, self.list.clone())

@@ -14,7 +14,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use pinwire_documents::{self as documents, Embedded, Memory, commands};
 use pinwire_server::proto::identity::{KeyKind, generate};
-use pinwire_server::{Identity, Router, Server, ServerConfig, ServerTls, Sha1, Tickets, TrustList};
+use pinwire_server::{
+    Entry, Identity, Pin, RecordLayer, Router, Server, ServerConfig, ServerTls, Sha1, Tickets, TrustList,
+};
 use rustix::time::{ClockId, clock_gettime};
 
 /// The argument that makes this program the server.
@@ -58,6 +60,11 @@ impl Served {
         self.number()
     }
 
+    /// The number of its process.
+    pub(crate) fn process(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The server's memory that is in use now, in bytes.
     pub(crate) fn resident(&self) -> Result<f64, String> {
         resident(self.child.id())
@@ -96,16 +103,27 @@ pub(crate) fn this_program() -> Result<PathBuf, String> {
 #[derive(Clone, Copy)]
 pub(crate) struct Tuning {
     pub(crate) workers: usize,
+    pub(crate) records: Records,
+}
+
+/// What makes the server's records.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Records {
+    Compact,
+    Rustls,
+    /// Nothing does: there is no TLS.
+    Clear,
 }
 
 impl Tuning {
     fn word(self) -> String {
-        self.workers.to_string()
+        format!("{}:{}", self.workers, self.records.name())
     }
 
     /// What [`word`](Tuning::word) said.
     pub(crate) fn read(word: &str) -> Result<Tuning, String> {
-        Ok(Tuning { workers: words(word.parse())? })
+        let (workers, records) = word.split_once(':').ok_or("what makes the records?")?;
+        Ok(Tuning { workers: words(workers.parse())?, records: Records::read(records)? })
     }
 
     fn apply(self, config: ServerConfig) -> ServerConfig {
@@ -115,7 +133,37 @@ impl Tuning {
 
 impl Default for Tuning {
     fn default() -> Self {
-        Tuning { workers: 1 }
+        Tuning { workers: 1, records: Records::Compact }
+    }
+}
+
+impl Records {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Records::Compact => "compact",
+            Records::Rustls => "rustls",
+            Records::Clear => "clear",
+        }
+    }
+
+    fn read(name: &str) -> Result<Records, String> {
+        let all = [Records::Compact, Records::Rustls, Records::Clear];
+        let named = all.into_iter().find(|records| records.name() == name);
+        named.ok_or_else(|| format!("{name}: nothing makes records so"))
+    }
+
+    /// In the clear nobody proves anything: the server is told of a client that it makes up itself.
+    fn apply(self, tls: ServerTls, trust: TrustList) -> Result<(ServerTls, TrustList), String> {
+        match self {
+            Records::Compact => Ok((tls.record_layer(RecordLayer::Compact), trust)),
+            Records::Rustls => Ok((tls.record_layer(RecordLayer::Rustls), trust)),
+            Records::Clear => {
+                let client = identity(KeyKind::Ed25519)?;
+                let certificate = client.chain().first().map(|first| first.to_vec());
+                let digests = client.certificate().map_err(ToString::to_string)?.digests;
+                Ok((tls.in_the_clear(certificate), TrustList::of([Entry::of(Pin::Spki(digests.spki))])))
+            }
+        }
     }
 }
 
@@ -165,8 +213,9 @@ impl Answers {
 pub(crate) fn serve(trust: &str, tuning: Tuning, answers: &Answers) -> Result<(), String> {
     let identity = identity(KeyKind::P256)?;
     let trust = TrustList::parse(trust.as_bytes(), Sha1::Refuse).map_err(|_| "the trust line is bad")?;
-    let tls = ServerTls::new(&identity, words(Tickets::new())?);
-    let config = ServerConfig::new(SocketAddr::from(([127, 0, 0, 1], 0)), words(tls)?, trust);
+    let tls = words(ServerTls::new(&identity, words(Tickets::new())?))?;
+    let (tls, trust) = tuning.records.apply(tls, trust)?;
+    let config = ServerConfig::new(SocketAddr::from(([127, 0, 0, 1], 0)), tls, trust);
     let server = words(Server::bind(tuning.apply(config), answers.router()?))?;
     println!("{}", server.local_addr().port());
     let stopper = server.stopper();

@@ -40,7 +40,7 @@ pub(crate) fn bench(typed: &[&str]) -> Result<(), String> {
     for workers in workers.as_ref().map_or(scale.workers, std::slice::from_ref) {
         eprintln!("bench: fairness, workers: {workers} …");
         let kinds = KINDS.iter().filter(|kind| hog.as_deref().is_none_or(|hog| hog == kind.name));
-        print!("\n{}", table(&scale, Tuning { workers: *workers }, kinds)?);
+        print!("\n{}", table(&scale, Tuning { workers: *workers, ..Tuning::default() }, kinds)?);
     }
     println!("\n{}", machine::load());
     Ok(())
@@ -48,7 +48,7 @@ pub(crate) fn bench(typed: &[&str]) -> Result<(), String> {
 
 /// The same at the smallest scale: that it works, not what it says.
 pub(crate) fn smoke() -> Result<(), String> {
-    let table = table(&SMOKE, Tuning { workers: SMOKE.workers[0] }, KINDS.iter())?;
+    let table = table(&SMOKE, Tuning { workers: SMOKE.workers[0], ..Tuning::default() }, KINDS.iter())?;
     match table.lines().count() {
         lines if lines == 2 + 3 * KINDS.len() => Ok(()),
         _ => Err(format!("lines are missing:\n{table}")),

@@ -20,6 +20,8 @@ mod hog;
 #[cfg(target_os = "linux")]
 mod idle;
 #[cfg(target_os = "linux")]
+mod layers;
+#[cfg(target_os = "linux")]
 mod machine;
 #[cfg(target_os = "linux")]
 mod measure;
@@ -51,6 +53,7 @@ fn main() -> ExitCode {
         ["documents", "--bench"] | ["--bench", "documents"] => documents::bench(),
         _ if words.contains(&"--bench") && words.contains(&"fairness") => fairness::bench(&words),
         ["idle", ..] | ["--bench", "idle", ..] => idle::bench(&words),
+        _ if words.contains(&"--bench") && words.contains(&"layers") => layers::bench(&words),
         _ if words.contains(&"--bench") && words.contains(&"trust") => trust::bench(&words),
         _ if words.contains(&"--bench") && words.contains(&"storm") => storm::bench(&words),
         // Cargo says --bench where it benches, and not where it tests.
@@ -108,6 +111,7 @@ fn smoke() -> Result<(), String> {
         None => {
             documents::smoke()?;
             fairness::smoke()?;
+            layers::smoke()?;
             storm::smoke()?;
             println!("smoke test ... ok");
             Ok(())

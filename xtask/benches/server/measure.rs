@@ -7,7 +7,7 @@ use pinwire_server::Pin;
 use pinwire_server::proto::identity::KeyKind;
 use pinwire_server::proto::tls::ClientTls;
 
-use crate::child::{Answers, Served, Tuning, identity, this_program, words};
+use crate::child::{Answers, Records, Served, Tuning, identity, this_program, words};
 use crate::fleet::Fleet;
 use crate::idle;
 use crate::peer::Batch;
@@ -152,7 +152,10 @@ pub(crate) fn start_under(
     let digests = client.certificate().map_err(ToString::to_string)?.digests;
     let trust = format!("{} name=bench\n", Pin::Spki(digests.spki));
     let served = Served::start(command, &trust, tuning, answers)?;
-    let fleet = Fleet::new(served.address, &words(ClientTls::new(Some(&client)))?)?;
+    // The same over both record layers: what the client costs is not measured, but its pace is felt.
+    let tls = words(ClientTls::new(Some(&client)))?;
+    let tls = if tuning.records == Records::Clear { tls.in_the_clear(None) } else { tls };
+    let fleet = Fleet::new(served.address, &tls)?;
     Ok((served, fleet))
 }
 

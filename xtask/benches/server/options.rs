@@ -56,6 +56,9 @@ usage: cargo xtask bench [--quick] [--connections N] [--only COLUMN]
   durable PUTs a second beside the disk's own rate, and a GET from the file beside one from memory
        cargo xtask bench fairness [--quick] [--workers N] [--hog NAME]
   how long a hundred connections wait beside one that asks for much, and without it
+       cargo xtask bench layers [--quick] [--profile]
+  server CPU a request over the compact record layer, over rustls's and in the clear, in turn
+  --profile        and where it goes, as perf sees it
        cargo xtask bench storm [--quick]
   what clients feel of 2,000 connections a second of strangers, and how long newcomers take
        cargo xtask bench trust [--quick]

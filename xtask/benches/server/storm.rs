@@ -41,7 +41,7 @@ pub(crate) fn smoke() -> Result<(), String> {
 }
 
 fn report(span: Duration, rate: usize, connections: usize) -> Result<String, String> {
-    let (_served, mut fleet) = start_tuned(Tuning { workers: 2 }, &Answers::Fixed)?;
+    let (_served, mut fleet) = start_tuned(Tuning { workers: 2, ..Tuning::default() }, &Answers::Fixed)?;
     fleet.grow(connections)?;
     let batch = Batch::new(1)?;
     fleet.sample(&batch, span / 10)?; // warms the caches

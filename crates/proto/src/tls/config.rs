@@ -13,6 +13,8 @@ use rustls::time_provider::TimeProvider;
 use rustls::version::TLS13;
 use rustls::{ClientConfig, KeyLog, ServerConfig, SignatureScheme};
 
+#[cfg(feature = "clear")]
+use super::Layer;
 use super::connection::TICKETS;
 use super::sessions::Sessions;
 use super::tap::Tap;
@@ -40,6 +42,33 @@ impl RecordLayer {
     }
 }
 
+/// What a connection's records are made by, if there are any.
+#[derive(Clone, Debug)]
+enum Records {
+    Of(RecordLayer),
+    /// None, and a peer that is said to have proven this certificate.
+    #[cfg(feature = "clear")]
+    Clear(Option<Vec<u8>>),
+}
+
+impl Records {
+    fn tap(&self) -> Option<Arc<Tap>> {
+        match self {
+            Records::Of(layer) => layer.tap(),
+            #[cfg(feature = "clear")]
+            Records::Clear(_) => None,
+        }
+    }
+
+    #[cfg(feature = "clear")]
+    fn clear(&self) -> Option<Layer> {
+        match self {
+            Records::Of(_) => None,
+            Records::Clear(certificate) => Some(Layer::clear(certificate.clone())),
+        }
+    }
+}
+
 impl FromStr for RecordLayer {
     type Err = String;
 
@@ -59,7 +88,7 @@ pub struct ServerTls {
     config: Arc<ServerConfig>,
     identity: Identity,
     tickets: Tickets,
-    layer: RecordLayer,
+    records: Records,
 }
 
 impl ServerTls {
@@ -75,24 +104,39 @@ impl ServerTls {
         config.alpn_protocols = vec![ALPN.to_vec()];
         config.send_tls13_tickets = TICKETS as usize;
         config.max_early_data_size = 0;
-        let layer = RecordLayer::default();
-        Ok(ServerTls { config: Arc::new(config), identity: identity.clone(), tickets, layer })
+        let records = Records::Of(RecordLayer::default());
+        Ok(ServerTls { config: Arc::new(config), identity: identity.clone(), tickets, records })
     }
 
     /// The same over another record layer than [`RecordLayer::Compact`].
     #[must_use]
     pub fn record_layer(self, layer: RecordLayer) -> Self {
-        ServerTls { layer, ..self }
+        ServerTls { records: Records::Of(layer), ..self }
+    }
+
+    /// The same without any TLS: every client is said to have proven `certificate` (DER), or to have none. For
+    /// tests and benches: no setting leads here.
+    #[cfg(feature = "clear")]
+    #[must_use]
+    pub fn in_the_clear(self, certificate: Option<Vec<u8>>) -> Self {
+        ServerTls { records: Records::Clear(certificate), ..self }
     }
 
     /// The same with another identity. Tickets are of the same key, so that sessions are resumed across it.
     pub fn showing(&self, identity: &Identity) -> Result<Self, TlsFailure> {
-        Ok(ServerTls::new(identity, self.tickets.clone())?.record_layer(self.layer))
+        let tls = ServerTls::new(identity, self.tickets.clone())?;
+        Ok(ServerTls { records: self.records.clone(), ..tls })
     }
 
     /// What is shown.
     pub fn identity(&self) -> &Identity {
         &self.identity
+    }
+
+    /// The layer of a connection that has no TLS.
+    #[cfg(feature = "clear")]
+    pub(super) fn clear(&self) -> Option<Layer> {
+        self.records.clear()
     }
 
     /// The configuration of one connection that begins at `unix` seconds. A clone costs 0.1 µs.
@@ -101,7 +145,7 @@ impl ServerTls {
         let mut config = ServerConfig::clone(&self.config);
         config.ticketer = self.tickets.of_connection(unix);
         config.time_provider = Arc::new(Moment(unix));
-        let tap = self.layer.tap();
+        let tap = self.records.tap();
         if let Some(tap) = &tap {
             config.key_log = Arc::clone(tap) as Arc<dyn KeyLog>;
             config.enable_secret_extraction = true;
@@ -116,7 +160,7 @@ impl ServerTls {
 pub struct ClientTls {
     config: Arc<ClientConfig>,
     sessions: Sessions,
-    layer: RecordLayer,
+    records: Records,
 }
 
 impl ClientTls {
@@ -139,14 +183,22 @@ impl ClientTls {
         config.alpn_protocols = vec![ALPN.to_vec()];
         config.enable_sni = false;
         config.resumption = Resumption::disabled();
-        let layer = RecordLayer::default();
-        Ok(ClientTls { config: Arc::new(config), sessions: Sessions::default(), layer })
+        let records = Records::Of(RecordLayer::default());
+        Ok(ClientTls { config: Arc::new(config), sessions: Sessions::default(), records })
     }
 
     /// The same over another record layer than [`RecordLayer::Compact`].
     #[must_use]
     pub fn record_layer(self, layer: RecordLayer) -> Self {
-        ClientTls { layer, ..self }
+        ClientTls { records: Records::Of(layer), ..self }
+    }
+
+    /// The same without any TLS: the server is said to have proven `certificate` (DER), or to have none. For tests
+    /// and benches: no setting leads here.
+    #[cfg(feature = "clear")]
+    #[must_use]
+    pub fn in_the_clear(self, certificate: Option<Vec<u8>>) -> Self {
+        ClientTls { records: Records::Clear(certificate), ..self }
     }
 
     /// The same for one connection that begins at `unix` seconds. It alone resumes: it offers a session of an
@@ -159,12 +211,18 @@ impl ClientTls {
         let sessions = Arc::new(self.sessions.of_connection(unix));
         config.resumption = Resumption::store(sessions).tls12_resumption(Tls12Resumption::Disabled);
         config.time_provider = Arc::new(Moment(unix));
-        ClientTls { config: Arc::new(config), sessions: self.sessions.clone(), layer: self.layer }
+        ClientTls { config: Arc::new(config), sessions: self.sessions.clone(), records: self.records.clone() }
+    }
+
+    /// The layer of a connection that has no TLS.
+    #[cfg(feature = "clear")]
+    pub(super) fn clear(&self) -> Option<Layer> {
+        self.records.clear()
     }
 
     /// The configuration of one connection. A clone costs 0.1 µs.
     pub(super) fn of_connection(&self) -> (Arc<ClientConfig>, Option<Arc<Tap>>) {
-        let Some(tap) = self.layer.tap() else { return (Arc::clone(&self.config), None) };
+        let Some(tap) = self.records.tap() else { return (Arc::clone(&self.config), None) };
         let mut config = ClientConfig::clone(&self.config);
         config.key_log = Arc::clone(&tap) as Arc<dyn KeyLog>;
         config.enable_secret_extraction = true;
