@@ -1,6 +1,9 @@
 //! What an idle connection costs in memory: of the program as it is released, and of the library in a program that
 //! says nothing of its allocator.
 
+use std::thread;
+use std::time::Duration;
+
 use pinwire_server::Pin;
 use pinwire_server::proto::identity::KeyKind;
 use pinwire_server::proto::tls::ClientTls;
@@ -61,17 +64,32 @@ pub(crate) fn of_library(counts: (usize, usize)) -> Result<f64, String> {
 fn slope(
     fleet: &mut Fleet,
     (from, to): (usize, usize),
-    resident: impl Fn() -> Result<f64, String>,
+    now: impl Fn() -> Result<f64, String>,
 ) -> Result<f64, String> {
     let batch = [Batch::new(1)?];
     let mut resident = |connections| {
         fleet.grow(connections)?;
         fleet.load(&batch, connections)?; // one request each
-        resident()
+        at_rest(&now)
     };
     let before = resident(from)?;
     Ok((resident(to)? - before) / (to - from) as f64)
 }
+
+/// What is resident once it falls no more: an allocator gives back what handshakes needed a moment later.
+fn at_rest(now: &impl Fn() -> Result<f64, String>) -> Result<f64, String> {
+    let mut before = now()?;
+    loop {
+        thread::park_timeout(MOMENT);
+        match now()? {
+            after if after < before => before = after,
+            after => return Ok(after),
+        }
+    }
+}
+
+/// An allocator's moment is some 10 ms, and the server looks at its connections every second.
+const MOMENT: Duration = Duration::from_secs(2);
 
 const FEW: usize = 1_000;
 /// What a process may have open on our machine, twice: client and server.
