@@ -2,7 +2,7 @@
 
 use crate::manifest::Workspace;
 use crate::repo::Repo;
-use crate::{archives, fuzz, markdown, tidy};
+use crate::{archives, bench, fuzz, markdown, tidy};
 use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
@@ -47,6 +47,8 @@ enum Step {
     Run(String),
     /// The libraries' tests once more, with rustls's records.
     OverRustls,
+    /// Instructions, allocations and system calls.
+    Guards,
     /// A minute's search with a target that sees most of the code.
     Fuzz(&'static str),
     Doc,
@@ -60,6 +62,7 @@ fn steps(readme: &str, workspace: &Workspace, tree: Tree) -> Result<Vec<Step>, S
         Step::Run("cargo clippy --workspace --all-targets -- -D warnings".to_owned()),
         Step::Run(test_command(readme)?.to_owned()),
         Step::OverRustls,
+        Step::Guards,
         Step::Fuzz("server_session"),
         Step::Fuzz("pair"),
         Step::Fuzz("records"),
@@ -75,6 +78,7 @@ impl Step {
         match self {
             Step::Run(line) => line.clone(),
             Step::OverRustls => format!("PINWIRE_RECORD_LAYER=rustls {OVER_RUSTLS}"),
+            Step::Guards => "cargo xtask guards".to_owned(),
             Step::Fuzz(target) => format!("cargo xtask fuzz {target}"),
             Step::Doc => DOC.to_owned(),
             Step::Tidy => "cargo xtask tidy".to_owned(),
@@ -87,6 +91,7 @@ impl Step {
         match self {
             Step::Run(line) => words(line, None),
             Step::OverRustls => words(OVER_RUSTLS, Some(("PINWIRE_RECORD_LAYER", "rustls"))),
+            Step::Guards => bench::guards(root, &[]),
             Step::Fuzz(target) => fuzz::fuzz(root, &[target]),
             Step::Doc => words(DOC, Some(("RUSTDOCFLAGS", "-D warnings"))),
             Step::Tidy => tidy::run(root),
