@@ -56,9 +56,11 @@ impl Watcher {
     }
 
     async fn tell(&mut self, giver: &Giver) -> Result<Infallible, StoreError> {
-        // Before it says that it stands: what is wanted may be gone.
-        let mut found = self.look().await?;
+        // Before it says that it stands: what is wanted may be gone. Looked at again behind it: who does not read
+        // keeps nothing meanwhile.
+        self.look().await?;
         giver.give(stands(self.after)).await;
+        let mut found = self.look().await?;
         let mut told = self.after;
         loop {
             for change in &found.changes {
@@ -70,19 +72,23 @@ impl Watcher {
                 giver.give(stands(found.up_to)).await;
                 told = found.up_to;
             }
-            self.go_on_behind(found.up_to).await?;
+            self.go_on_behind(&found).await?;
             found = self.look().await?;
         }
     }
 
     /// Returns once there is more.
-    async fn go_on_behind(&mut self, version: Version) -> Result<(), StoreError> {
+    async fn go_on_behind(&mut self, found: &Changes) -> Result<(), StoreError> {
+        let version = found.up_to;
         // What comes after this look at the newest version ends the wait below.
         let newest = *self.newest.borrow_and_update();
         if version >= newest {
             self.after = version;
             let ended = |_| StoreError::Broken("it will never change again".to_owned());
             return self.newest.changed().await.map_err(ended);
+        }
+        if found.changes.is_empty() {
+            tokio::task::yield_now().await; // others have their turn while it looks through what is not for it
         }
         // A store that says that there is more and does not give it is not asked in a tight circle.
         if version <= self.after {

@@ -73,6 +73,10 @@ impl Members {
         mut named: Vec<Member>,
     ) -> Option<Vec<Member>> {
         let call = &mut self.lock().roll_call;
+        // A worker that is late, while others answer a newer call.
+        if generation.wrapping_sub(call.generation) as i32 <= -1 {
+            return None;
+        }
         if call.generation != generation {
             *call = RollCall { generation, ..RollCall::default() };
         }
@@ -162,7 +166,8 @@ mod tests {
         assert_eq!((judged(1, 3, 1), judged(1, 3, 2)), (None, None));
         assert_eq!(judged(2, 3, 3), None, "a newer list came before the third had judged");
         assert_eq!((judged(2, 3, 4), judged(2, 3, 5)), (None, Some(vec![3, 4, 5])));
-        assert_eq!(judged(3, 1, 6), Some(vec![6]));
+        assert_eq!((judged(4, 2, 6), judged(3, 2, 7)), (None, None), "an older list is nobody's any more");
+        assert_eq!(judged(4, 2, 8), Some(vec![6, 8]));
     }
 
     #[test]

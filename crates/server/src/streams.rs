@@ -3,13 +3,15 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::pin::Pin;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
 use futures_core::Stream;
 use pinwire_proto::wire::Reply;
+use tokio::task::unconstrained;
 
 /// The parts of one answer, as their handler makes them.
 pub(crate) type Parts = Pin<Box<dyn Stream<Item = Reply>>>;
@@ -52,7 +54,9 @@ impl Streaming {
         // Before it is polled: what comes from now on rings again.
         self.bell.is_rung.store(false, Ordering::Release);
         let waker = Waker::from(Arc::clone(&self.bell));
-        let polled = self.parts.as_mut().poll_next(&mut Context::from_waker(&waker));
+        // The turn bounds how many are polled. With tokio's own bound a hundred of them would leave none for the socket.
+        let next = unconstrained(poll_fn(|cx| self.parts.as_mut().poll_next(cx)));
+        let polled = pin!(next).poll(&mut Context::from_waker(&waker));
         if matches!(polled, Poll::Ready(Some(_))) {
             self.bell.stand_in_line();
         }

@@ -40,6 +40,20 @@ enum Work {
     Stream(Streaming),
 }
 
+impl Work {
+    /// Nobody waits for it any more.
+    fn end(self) {
+        match self {
+            Work::Elsewhere => {}
+            Work::Future(future) => future.abort(),
+            // It is dropped here, where a panic of it must not end the worker.
+            Work::Stream(streaming) => {
+                unpanicked(|| drop(streaming));
+            }
+        }
+    }
+}
+
 /// What a stream said.
 #[derive(Debug)]
 pub(crate) enum Said {
@@ -113,9 +127,12 @@ impl Tasks {
 
     /// Whose turn it is among the streams, and what it says, if it says anything.
     pub(crate) fn poll_stream(&mut self) -> Option<(ReplyTo, Poll<Said>)> {
-        let flight = self.0.as_ref()?.ready.take()?;
-        let Some(Task { to, work: Work::Stream(streaming), .. }) = self.find(flight) else {
-            return self.poll_stream(); // it has ended since it rang
+        let UnderWay { tasks, ready } = &mut **self.0.as_mut()?;
+        let (to, streaming) = loop {
+            match tasks.get_mut(&ready.take()?) {
+                Some(Task { to, work: Work::Stream(streaming), .. }) => break (to, streaming),
+                _ => {} // it has ended since it rang
+            }
         };
         let said = match unpanicked(|| streaming.poll()) {
             Some(polled) => polled.map(|part| part.map_or(Said::End, Said::Part)),
@@ -126,20 +143,20 @@ impl Tasks {
 
     /// It is answered.
     pub(crate) fn remove(&mut self, flight: u32) {
-        self.take(flight);
+        if let Some(Task { work: work @ Work::Stream(_), .. }) = self.take(flight) {
+            work.end();
+        }
     }
 
     pub(crate) fn abort(&mut self, flight: u32) {
-        if let Some(Work::Future(future)) = self.take(flight).map(|task| task.work) {
-            future.abort();
+        if let Some(task) = self.take(flight) {
+            task.work.end();
         }
     }
 
     pub(crate) fn abort_all(&mut self) {
         for task in self.0.take().into_iter().flat_map(|under_way| under_way.tasks.into_values()) {
-            if let Work::Future(future) = task.work {
-                future.abort();
-            }
+            task.work.end();
         }
     }
 

@@ -168,7 +168,9 @@ impl Leftovers {
         if plain.is_empty() && wire.is_empty() {
             return None;
         }
-        let mut left = io.plain.spares.take_leftovers();
+        // A few bytes of a client that is slow get a box of their size: nobody counts what a spare has room for.
+        let is_little = plain.len() + wire.len() < LITTLE;
+        let mut left = if is_little { Box::default() } else { io.plain.spares.take_leftovers() };
         left.wire.extend_from_slice(wire);
         left.plain.extend_from_slice(plain);
         left.times = Times { since, ..times };
@@ -205,6 +207,9 @@ impl Leftovers {
 
 /// Bytes that a worker's buffer keeps from one turn to the next: several times what a full read makes of it.
 const USUAL: usize = 512 * 1024;
+
+/// Bytes of leftovers that are not worth a spare with room for a record.
+const LITTLE: usize = 1_024;
 
 /// Four full TLS records a read.
 const READ: usize = 64 * 1024;

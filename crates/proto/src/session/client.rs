@@ -146,8 +146,7 @@ impl ClientSession {
         }
         self.wire.extend_from_slice(bytes);
         if let Err(failure) = self.open() {
-            self.layer.alert(&mut self.slot, self.sealed.end());
-            self.failed = Some(ClientEnd::Tls(failure));
+            self.fail(failure);
         }
     }
 
@@ -185,7 +184,7 @@ impl ClientSession {
         }
         self.is_closing = true;
         if let Err(failure) = self.layer.close(&mut self.slot, self.sealed.end()) {
-            self.failed = Some(ClientEnd::Tls(failure));
+            self.fail(failure);
         }
     }
 
@@ -225,9 +224,15 @@ impl ClientSession {
             self.commands.clear(); // RFC 8446 6.1: nothing is sent after close_notify
         }
         if let Err(failure) = self.layer.seal(&mut self.slot, &self.commands, self.sealed.end()) {
-            self.failed = Some(ClientEnd::Tls(failure));
+            self.fail(failure);
         }
         give_back(&mut self.commands);
+    }
+
+    /// The server is told by an alert.
+    fn fail(&mut self, failure: TlsFailure) {
+        self.layer.alert(&mut self.slot, self.sealed.end());
+        self.failed = Some(ClientEnd::Tls(failure));
     }
 
     /// What happened next, until nothing more has.

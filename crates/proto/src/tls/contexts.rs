@@ -20,8 +20,8 @@ impl Default for Contexts {
 }
 
 impl Contexts {
-    /// The slot of the connection at this place of its worker. Another number than at its last turn costs time,
-    /// and nothing else.
+    /// The slot of the connection at this place of its worker, which stays the same as long as the connection lives:
+    /// what it forgets when its keys change it forgets there.
     pub fn slot(&mut self, place: usize) -> &mut Slot {
         &mut self.0[place % SLOTS]
     }

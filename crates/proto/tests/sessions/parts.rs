@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use pinwire_proto::code::Code;
-use pinwire_proto::limits::HEAD;
 use pinwire_proto::session::Room;
 use pinwire_testkit::Pair;
 use pinwire_testkit::pair::Setup;
@@ -158,7 +157,7 @@ fn whoever_does_not_read_is_sent_no_more_than_the_limit_and_a_part() {
 #[test]
 fn parts_wait_for_room_that_the_other_connections_leave() {
     let mut pair = watching(Pair::clear(), &["WATCH x"]);
-    pair.server.give(Room { out: HEAD, ..Room::default() });
+    pair.server.give(Room { out: 0, ..Room::default() });
     pair.server.push("WATCH x", "1");
     pair.drive();
     assert!(pair.client.read().is_empty());
@@ -167,6 +166,18 @@ fn parts_wait_for_room_that_the_other_connections_leave() {
     pair.drive();
     assert_eq!(pair.client.read(), ["a: PART 1"]);
     assert!(!pair.server.session.is_starved());
+}
+
+/// They live for days: what they held back nobody else could have.
+#[test]
+fn open_streams_keep_nothing_of_the_servers_room() {
+    let mut pair = watching(Pair::clear(), &["WATCH x", "WATCH y", "WATCH z"]);
+    assert_eq!(pair.server.session.kept_out(), 0);
+    pair.server.give(Room { out: 1, ..Room::default() });
+    pair.client.send("GET w", "g");
+    pair.server.push("WATCH x", "1");
+    pair.drive();
+    assert_eq!(pair.client.read(), ["g: OK GET w", "a: PART 1"]);
 }
 
 #[test]

@@ -379,3 +379,24 @@ fn a_ticket_of_another_server_means_a_full_handshake() {
     pair.connect();
     assert!(!pair.server.session.is_resumed());
 }
+
+/// RFC 8446 4.6.3: it may answer many KeyUpdates "with a single update".
+#[test]
+fn whoever_asks_for_new_keys_and_does_not_read_is_owed_one_answer() {
+    let mut pair = Pair::rustls();
+    pair.connect();
+    pair.client.raw("PUT a\r\nSequence: 1\r\nSize: 100\r\n\r\n");
+    pair.drive();
+    pair.down.room = 0;
+    for _ in 0..100 {
+        pair.client.tls().refresh_traffic_keys().unwrap();
+        pair.client.raw("x");
+        pair.drive();
+    }
+    assert!(pair.server.unsent() < 400, "{} bytes wait", pair.server.unsent());
+    pair.down.room = usize::MAX;
+    pair.client.tls().refresh_traffic_keys().unwrap();
+    pair.client.send("GET b", "2");
+    pair.drive();
+    assert_eq!(pair.client.read(), [format!("1: OK {}", "x".repeat(100)), "2: OK GET b".to_owned()]);
+}

@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::common::{Client, HANG, Pair, Running, config, named, now, router, trusting};
-use pinwire_server::proto::session::ClientEnd;
-use pinwire_server::proto::wire::{Request, Sequence};
+use pinwire_server::proto::session::{ClientEnd, ClientEvent};
+use pinwire_server::proto::wire::{Greeting, Request, Sequence};
 use pinwire_server::{Code, Entry, Limits, Reply, Router, Stream, TrustList};
 use pinwire_testkit::certificates;
 
@@ -97,7 +97,6 @@ fn alice() -> Pair {
 
 /// The next reply: its sequence, whether it is a part, its status and its body.
 fn reply(client: &mut Client) -> (String, bool, String, String) {
-    use pinwire_server::proto::session::ClientEvent;
     match client.event() {
         ClientEvent::Answer(answer) => {
             let sequence = answer.sequence.map(|sequence| sequence.to_string()).unwrap_or_default();
@@ -303,4 +302,54 @@ fn a_stream_that_is_permitted_no_more_ends_and_so_does_one_whose_client_is_trust
     is_ended.recv_timeout(HANG).expect("it was dropped");
     a.send("PING", "3", None);
     assert_eq!(reply(&mut a), last("3", "OK"));
+}
+
+/// It has one part, and breaks when it is dropped.
+struct Brittle(bool);
+
+impl Stream for Brittle {
+    type Item = Reply;
+
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Reply>> {
+        match std::mem::replace(&mut self.0, true) {
+            false => Poll::Ready(Some(Reply::ok("one"))),
+            true => Poll::Pending,
+        }
+    }
+}
+
+impl Drop for Brittle {
+    fn drop(&mut self) {
+        panic!("as the test wishes");
+    }
+}
+
+#[test]
+fn a_stream_that_panics_when_it_is_dropped_harms_nobody() {
+    let alice = alice();
+    let router = router().command("BRITTLE", |_, to| to.stream(Brittle(false)));
+    let two = TrustList::of([Entry { connections: Some(2), ..named(&alice, "alice") }]);
+    let server = Running::start(config(two).workers(1), router);
+    let mut other = Client::enter(server.address, &alice);
+    let mut client = Client::enter(server.address, &alice);
+    client.send("BRITTLE", "1", None);
+    assert_eq!(reply(&mut client), part("1", "one"));
+    client.session.send(&Request::line("CANCEL 1"), None, None).unwrap();
+    client.flush();
+    assert_eq!(reply(&mut client), last("1", "cancelled"));
+    let soon = Duration::from_millis(20);
+    client.session.send(&Request::line("BRITTLE"), Sequence::new(b"2").as_ref(), Some(soon)).unwrap();
+    client.flush();
+    assert_eq!(reply(&mut client), part("2", "one"));
+    assert_eq!(reply(&mut client), last("2", "timed-out"));
+    client.send("BRITTLE", "3", None);
+    assert_eq!(reply(&mut client), part("3", "one"));
+    drop(client);
+    other.send("PING", "1", None);
+    assert_eq!(reply(&mut other), last("1", "OK"));
+    let began = Instant::now();
+    let greeted = || Client::connect(server.address, Some(&alice)).event();
+    while greeted() != ClientEvent::Greeting(Greeting::Ok) {
+        assert!(began.elapsed() < HANG, "its place among its entry's connections was never given back");
+    }
 }

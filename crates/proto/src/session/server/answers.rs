@@ -5,7 +5,6 @@ use std::mem;
 use super::coming::Skipped;
 use super::{Phase, ServerSession};
 use crate::code::Code;
-use crate::limits::HEAD;
 use crate::session::ReplyTo;
 use crate::wire::{Encoder, Misuse, greeting_ok};
 
@@ -70,10 +69,10 @@ impl ServerSession {
 
     /// `to` is answered in parts, for as long as it lives: by [`part`](ServerSession::part), when
     /// [`may_push`](ServerSession::may_push) says so, and at the end by [`ok`](ServerSession::ok) or
-    /// [`error`](ServerSession::error). Nothing is reserved but a head, for its end. The peer's goodbye and the
-    /// server's end it: the driver hears [`Event::Cancelled`](super::Event::Cancelled).
+    /// [`error`](ServerSession::error). Nothing is reserved for it: each part waits for room of its own, and what
+    /// streams that live for days had reserved, others could never have. The peer's goodbye and the server's end it:
+    /// the driver hears [`Event::Cancelled`](super::Event::Cancelled).
     pub fn begin_stream(&mut self, to: &ReplyTo) {
-        self.reserve(to, HEAD);
         if let Some(flights) = &mut self.flights {
             flights.begin_stream(to);
         }

@@ -123,6 +123,7 @@ impl ServerSession {
         if !matches!(self.phase, Phase::Closed)
             && let Err(failure) = self.seal_replies(io)
         {
+            self.layer.alert(io.contexts.slot(io.place), &mut io.sealed);
             self.end(Disconnect::Tls(failure));
         }
         self.sealed += io.sealed.len() as u64;
@@ -132,7 +133,10 @@ impl ServerSession {
 
     pub(super) fn seal_replies(&mut self, io: &mut Buffers) -> Result<(), TlsFailure> {
         let slot = io.contexts.slot(io.place);
-        if !self.layer.is_handshaking() {
+        // An answer to a KeyUpdate alone waits until the one before it has left: RFC 8446 4.6.3 wants it before the
+        // next application data.
+        let is_behind = io.replies.is_empty() && io.unsent > 0;
+        if !self.layer.is_handshaking() && !is_behind {
             self.layer.seal(slot, &io.replies, &mut io.sealed)?;
         }
         if matches!(self.phase, Phase::Closing) {
