@@ -26,7 +26,7 @@ enum Bound {
 /// Instructions of a turn in memory: AES-128-GCM, one connection whose AEAD contexts are kept, `depth` GETs of 100
 /// bytes each. Of the build that `cargo bench` makes with the Rust of `rust-toolchain.toml` on x86-64 with AES
 /// instructions; `cargo xtask guards` prints the new one.
-const INSTRUCTIONS: [(usize, f64); 2] = [(1, 0.0), (16, 0.0)];
+const INSTRUCTIONS: [(usize, f64); 2] = [(1, 5_716.0), (16, 48_692.0)];
 
 /// Measures everything, prints it, and fails if a bound is broken.
 pub(crate) fn guards(options: &[&str]) -> Result<(), String> {
