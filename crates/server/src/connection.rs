@@ -397,3 +397,7 @@ pub(crate) fn unpanicked<R>(user: impl FnOnce() -> R) -> Option<R> {
 fn forbidden(name: &str) -> String {
     format!("this client may not run {name}; HELP lists what it may")
 }
+
+#[cfg(test)]
+#[path = "connection/size_tests.rs"]
+mod size_tests;

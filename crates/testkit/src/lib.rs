@@ -3,5 +3,6 @@
 pub mod certificates;
 pub mod pair;
 pub mod simulator;
+pub mod table;
 
 pub use pair::{Pair, record_layer};

@@ -319,3 +319,7 @@ const NO_ROOM: &str = "the server has no room for this body now; send it again l
 
 /// `Limits::handshake_bytes` can ask for no more: the wire's headroom must hold it.
 const MOST_HANDSHAKE_BYTES: usize = 64 * 1024;
+
+#[cfg(test)]
+#[path = "server/size_tests.rs"]
+mod size_tests;
