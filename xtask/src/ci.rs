@@ -45,7 +45,7 @@ pub(crate) fn run(folder: &Path, words: &[&str], variable: Option<(&str, &str)>)
 
 enum Step {
     Run(String),
-    /// The libraries' tests once more, with rustls's records.
+    /// The tests once more, with rustls's records.
     OverRustls,
     /// Instructions, allocations and system calls.
     Guards,
@@ -101,7 +101,7 @@ impl Step {
 }
 
 const OVER_RUSTLS: &str =
-    "cargo test -p pinwire-proto -p pinwire-server -p pinwire-client -p pinwire-documents";
+    "cargo test -p pinwire-proto -p pinwire-server -p pinwire-client -p pinwire-documents -p pinwire-cli";
 
 const DOC: &str = "cargo doc --workspace --no-deps";
 

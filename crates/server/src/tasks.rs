@@ -129,9 +129,9 @@ impl Tasks {
     pub(crate) fn poll_stream(&mut self) -> Option<(ReplyTo, Poll<Said>)> {
         let UnderWay { tasks, ready } = &mut **self.0.as_mut()?;
         let (to, streaming) = loop {
-            match tasks.get_mut(&ready.take()?) {
-                Some(Task { to, work: Work::Stream(streaming), .. }) => break (to, streaming),
-                _ => {} // it has ended since it rang
+            // Whoever is not there has ended since it rang.
+            if let Some(Task { to, work: Work::Stream(streaming), .. }) = tasks.get_mut(&ready.take()?) {
+                break (to, streaming);
             }
         };
         let said = match unpanicked(|| streaming.poll()) {

@@ -31,9 +31,11 @@ const SHELL: &[(&str, &str)] = &[
     ("cargo xtask bench", "`cargo test` runs the same code with a few connections"),
     ("cargo xtask bench documents", "likewise"),
     ("cargo xtask bench fairness", "likewise"),
+    ("cargo xtask bench idle", "likewise, of the library"),
     ("cargo xtask bench layers", "likewise"),
     ("cargo xtask bench storm", "likewise"),
     ("cargo xtask bench trust", "a test of the program tells the same story with fewer connections"),
+    ("cargo xtask guards", "CI does, as a step of its own"),
     ("cargo xtask fuzz pair", "CI searches so, for as long"),
 ];
 

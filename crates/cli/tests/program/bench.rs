@@ -10,6 +10,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use pinwire_client::blocking::{Builder, Client};
 use pinwire_client::{Identity, KnownServers};
+use pinwire_server::proto::tls::RecordLayer;
+use pinwire_testkit::record_layer;
 use tempfile::TempDir;
 
 /// A folder that is gone with the test. The home folder in it is not there yet.
@@ -102,6 +104,9 @@ impl Place {
     pub(crate) fn serve_with(&self, args: &[&str]) -> Serving {
         let mut program = self.program();
         program.arg("serve").args(args);
+        if record_layer() == RecordLayer::Rustls {
+            program.args(["--record-layer", "rustls"]);
+        }
         Serving::start(program)
     }
 
