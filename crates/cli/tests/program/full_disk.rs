@@ -50,8 +50,10 @@ fn a_full_disk_loses_nothing_and_ends_nothing() {
     drop(clients);
     let (status, said) = server.terminate();
     assert_eq!(status, Some(0), "{said}");
-    assert_eq!(said.matches("No space left on device").count(), 1, "it is said once: {said}");
-    assert_eq!(said.matches("changes are written again").count(), 1, "{said}");
+    // Behind a change that found no room a shorter one may: then it begins and ends more than once.
+    let begins = said.matches("No space left on device").count();
+    assert!((1..CLIENTS).contains(&begins), "it is said when it begins, not at each change: {said}");
+    assert_eq!(said.matches("changes are written again").count(), begins, "{said}");
 
     let server = serve();
     compare(&place.client(&server.address), &there);
