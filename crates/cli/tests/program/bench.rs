@@ -97,6 +97,24 @@ impl Place {
         ran.out()
     }
 
+    /// The program with SIGINT as at a terminal: started by a job in the background, it would be ignored.
+    pub(crate) fn interruptible(&self) -> Command {
+        let program = self.program();
+        if cfg!(not(target_os = "linux")) {
+            return program;
+        }
+        let mut env = Command::new("env");
+        env.arg("--default-signal=INT").arg(program.get_program()).stdin(Stdio::null());
+        env.current_dir(program.get_current_dir().unwrap());
+        for (name, value) in program.get_envs() {
+            match value {
+                Some(value) => env.env(name, value),
+                None => env.env_remove(name),
+            };
+        }
+        env
+    }
+
     pub(crate) fn serve(&self) -> Serving {
         self.serve_with(&["--listen", "127.0.0.1:0"])
     }

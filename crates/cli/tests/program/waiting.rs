@@ -17,7 +17,7 @@ struct Waiting {
 /// Starts a command of a new client, and reads until it waits.
 fn wait(visitor: &Place, args: &[&str]) -> Waiting {
     let pin = visitor.ok(&["pin", "--form", "spki-sha256"]).trim().to_owned();
-    let mut program = interruptible(visitor);
+    let mut program = visitor.interruptible();
     program.args(args).arg("--wait").stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = program.spawn().unwrap();
     let mut err = BufReader::new(child.stderr.take().unwrap());
@@ -35,24 +35,6 @@ fn wait(visitor: &Place, args: &[&str]) -> Waiting {
         format!("whoever runs it lets this client in with `pinwire trust approve {beginning} --name NAME`\n")
     );
     Waiting { child, err, pin }
-}
-
-/// The program with SIGINT as at a terminal: started by a job in the background, it would be ignored.
-fn interruptible(visitor: &Place) -> Command {
-    let program = visitor.program();
-    if cfg!(not(target_os = "linux")) {
-        return program;
-    }
-    let mut env = Command::new("env");
-    env.arg("--default-signal=INT").arg(program.get_program()).stdin(Stdio::null());
-    env.current_dir(program.get_current_dir().unwrap());
-    for (name, value) in program.get_envs() {
-        match value {
-            Some(value) => env.env(name, value),
-            None => env.env_remove(name),
-        };
-    }
-    env
 }
 
 impl Waiting {

@@ -23,7 +23,7 @@ impl Watching {
     }
 
     fn run(place: &Place, server: &Serving, args: &[&str]) -> Watching {
-        let mut program = place.program();
+        let mut program = place.interruptible();
         program.arg("watch").args(args).args(["-s", &server.address]);
         let mut child = program.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (lines, errs) = (listen(child.stdout.take().unwrap()), listen(child.stderr.take().unwrap()));
