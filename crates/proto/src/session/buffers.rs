@@ -197,7 +197,8 @@ impl Leftovers {
         self.wire.len() + self.plain.len()
     }
 
-    /// Whether it has no more room than what is unfinished of one record and of one head, and a reply, twice for how a `Vec` grows.
+    /// Whether it has no more room than what is unfinished of one record and of one head, and a reply, twice for how a
+    /// `Vec` grows.
     pub(super) fn is_usual(&self) -> bool {
         let rooms =
             [(&self.wire, limits::RECORD), (&self.plain, limits::HEAD), (&self.replies, limits::HEAD)];
